@@ -1,0 +1,86 @@
+//! `test`: every test, in one go. Binaries are built as the user who asked and run as root, because
+//! packet and namespace tests load BPF programs.
+
+use std::env::consts::ARCH;
+use std::process::Command;
+
+use crate::command::{BUILD_HINT, run, run_all};
+use crate::failure::{Failure, Result};
+use crate::lint;
+use crate::needs::Purpose;
+use crate::privilege::Privilege;
+use crate::setup;
+use crate::workspace::Workspace;
+
+/// A part of the workspace that is tested by one cargo call.
+struct Suite {
+    /// Which packages and targets. Built and run with the same words, so that nothing is built twice.
+    select: &'static [&'static str],
+    /// How many at a time, where that is not the number of CPUs.
+    threads: Option<&'static str>,
+}
+
+const SUITES: [Suite; 3] = [
+    Suite { select: &["--workspace", "--exclude", "vxbpf-ebpf", "--exclude", "vxbpf-tests"], threads: None },
+    // By itself: beside the others, the `user` feature of vxbpf-common would be switched on for it.
+    Suite { select: &["-p", "vxbpf-ebpf", "--lib"], threads: None },
+    // Each test starts processes of its own, and some measure time.
+    Suite { select: &["-p", "vxbpf-tests"], threads: Some("--test-threads=2") },
+];
+
+/// Lints, builds all, runs all, and fails if any of them did.
+pub(crate) fn verb(workspace: Workspace, filters: &[String]) -> Result<()> {
+    let privilege = Privilege::find(&workspace)?;
+    let workspace = setup::ensure(workspace, Purpose::Test)?;
+    lint::verb(&workspace, false)?;
+
+    workspace.build_vxbpf()?;
+    for suite in &SUITES {
+        run(workspace.cargo().arg("test").args(suite.select).arg("--no-run"), BUILD_HINT)?;
+    }
+
+    let runner = match privilege.runner(&workspace) {
+        Some(runner) => Some((runner_variable(&host_triple(&workspace)?), runner)),
+        None => None,
+    };
+    let commands = SUITES.iter().map(|suite| {
+        let mut command: Command = workspace.cargo();
+        command.arg("test").args(suite.select).arg("--no-fail-fast");
+        command.arg("--").args(suite.threads).args(filters);
+        command.env("VXBPF_BIN", workspace.vxbpf());
+        if let Some((variable, runner)) = &runner {
+            command.env(variable, runner);
+        }
+        command
+    });
+    run_all(commands, "the `failures:` sections above name the tests; `cargo xtask test NAME` runs one")
+}
+
+/// What rustc calls this machine.
+fn host_triple(workspace: &Workspace) -> Result<String> {
+    let said = workspace.probe(workspace.command("rustc").arg("-vV")).unwrap_or_default();
+    said.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned).ok_or_else(|| {
+        Failure::new(
+            format!("rustc -vV names no host (on {ARCH})"),
+            "`rustup update stable` repairs a toolchain",
+        )
+    })
+}
+
+/// The variable that tells cargo how to start test binaries.
+fn runner_variable(triple: &str) -> String {
+    format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_variable_is_spelled_as_cargo_reads_it() {
+        assert_eq!(
+            runner_variable("x86_64-unknown-linux-gnu"),
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER"
+        );
+    }
+}
