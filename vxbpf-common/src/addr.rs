@@ -1,0 +1,137 @@
+//! An IP address of either family in 16 bytes, as maps key it.
+
+use bytemuck::{Pod, Zeroable};
+
+/// IPv6, or IPv4 in its mapped form `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2): the sixteen bytes in
+/// network order, as two words.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Pod, Zeroable)]
+pub struct Addr {
+    high: u64,
+    low: u64,
+}
+
+/// The bytes before a mapped IPv4 address, as far as they are in its word.
+const V4_MAPPED: [u8; 4] = [0, 0, 0xff, 0xff];
+
+impl Addr {
+    /// `::`, which stands for "none".
+    pub const NONE: Self = Self { high: 0, low: 0 };
+
+    /// An IPv4 address.
+    #[inline(always)]
+    pub const fn v4(a: [u8; 4]) -> Self {
+        let [m, n, o, p] = V4_MAPPED;
+        Self { high: 0, low: u64::from_ne_bytes([m, n, o, p, a[0], a[1], a[2], a[3]]) }
+    }
+
+    /// An IPv6 address. A mapped one means the IPv4 address.
+    #[inline(always)]
+    pub const fn v6(addr: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = addr;
+        Self {
+            high: u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            low: u64::from_ne_bytes([i, j, k, l, m, n, o, p]),
+        }
+    }
+
+    /// The sixteen bytes.
+    pub const fn octets(&self) -> [u8; 16] {
+        let [a, b, c, d, e, f, g, h] = self.high.to_ne_bytes();
+        let [i, j, k, l, m, n, o, p] = self.low.to_ne_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+
+    /// The IPv4 address, when it is one.
+    #[inline(always)]
+    pub fn as_v4(&self) -> Option<[u8; 4]> {
+        let [m, n, o, p, a, b, c, d] = self.low.to_ne_bytes();
+        if self.high == 0 && [m, n, o, p] == V4_MAPPED { Some([a, b, c, d]) } else { None }
+    }
+
+    /// Whether this is [`Addr::NONE`].
+    #[inline(always)]
+    pub const fn is_none(&self) -> bool {
+        self.high == 0 && self.low == 0
+    }
+}
+
+impl core::fmt::Debug for Addr {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::net::Ipv6Addr::from(self.octets()).fmt(f)
+    }
+}
+
+crate::map_types!(Addr = 16);
+
+#[cfg(feature = "user")]
+mod text {
+    use std::{
+        cmp::Ordering,
+        fmt,
+        net::{IpAddr, Ipv6Addr},
+        str::FromStr,
+    };
+
+    use super::Addr;
+
+    /// What is wrong with the text of an address.
+    #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+    #[error("{0:?} is not an IP address")]
+    pub struct ParseAddrError(String);
+
+    impl From<IpAddr> for Addr {
+        fn from(ip: IpAddr) -> Self {
+            match ip {
+                IpAddr::V4(ip) => Self::v4(ip.octets()),
+                IpAddr::V6(ip) => Self::v6(ip.octets()),
+            }
+        }
+    }
+
+    impl From<Addr> for IpAddr {
+        fn from(addr: Addr) -> Self {
+            Ipv6Addr::from(addr.octets()).to_canonical()
+        }
+    }
+
+    impl FromStr for Addr {
+        type Err = ParseAddrError;
+
+        fn from_str(s: &str) -> Result<Self, ParseAddrError> {
+            s.parse::<IpAddr>().map(Self::from).map_err(|_| ParseAddrError(s.to_owned()))
+        }
+    }
+
+    impl Ord for Addr {
+        fn cmp(&self, other: &Self) -> Ordering {
+            self.octets().cmp(&other.octets())
+        }
+    }
+
+    impl PartialOrd for Addr {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl fmt::Display for Addr {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            IpAddr::from(*self).fmt(f)
+        }
+    }
+}
+#[cfg(feature = "user")]
+pub use text::ParseAddrError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_comes_back_and_an_ipv6_one_is_none() {
+        assert_eq!(Addr::v4([192, 0, 2, 1]).as_v4(), Some([192, 0, 2, 1]));
+        assert_eq!(Addr::v6([0x20; 16]).as_v4(), None);
+        assert_eq!(Addr::NONE.as_v4(), None);
+    }
+}

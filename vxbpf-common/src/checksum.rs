@@ -1,0 +1,88 @@
+//! Internet checksums (RFC 1071), whole and by difference (RFC 1624).
+
+use network_types::ip::Ipv4Hdr;
+
+/// Folds a sum of 16-bit words to 16 bits. 32 bits hold the sum of 65 537 words.
+#[inline]
+pub const fn fold(mut sum: u32) -> u16 {
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    // Two folds leave at most 0xffff.
+    (sum & 0xffff) as u16
+}
+
+/// Checksum of an IPv4 header without options, its `check` field taken as zero. Network order.
+#[inline]
+pub fn ipv4(ip: &Ipv4Hdr) -> [u8; 2] {
+    let w = |b: [u8; 2]| u16::from_be_bytes(b) as u32;
+    let [s0, s1, s2, s3] = ip.src_addr;
+    let [d0, d1, d2, d3] = ip.dst_addr;
+    let sum = w([ip.vihl, ip.tos])
+        + w(ip.tot_len)
+        + w(ip.id)
+        + w(ip.frags)
+        + w([ip.ttl, ip.proto])
+        + w([s0, s1])
+        + w([s2, s3])
+        + w([d0, d1])
+        + w([d2, d3]);
+    (!fold(sum)).to_be_bytes()
+}
+
+/// The checksum after one 16-bit word of the summed data changed (RFC 1624 equation 3). Network order.
+#[inline]
+pub const fn replace(check: [u8; 2], old: [u8; 2], new: [u8; 2]) -> [u8; 2] {
+    let sum =
+        !u16::from_be_bytes(check) as u32 + !u16::from_be_bytes(old) as u32 + u16::from_be_bytes(new) as u32;
+    (!fold(sum)).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The sum of a header that carries its checksum is all ones.
+    fn verifies(ip: &Ipv4Hdr) -> bool {
+        let check = u16::from_be_bytes(ip.check);
+        let mut zeroed = *ip;
+        zeroed.check = [0; 2];
+        u16::from_be_bytes(ipv4(&zeroed)) == check
+    }
+
+    #[test]
+    fn the_header_of_rfc_1071_style_examples_checks() {
+        // 45 00 00 73 00 00 40 00 40 11 [b8 61] c0 a8 00 01 c0 a8 00 c7
+        let ip = Ipv4Hdr {
+            vihl: 0x45,
+            tos: 0,
+            tot_len: [0, 0x73],
+            id: [0; 2],
+            frags: [0x40, 0],
+            ttl: 0x40,
+            proto: 0x11,
+            check: [0; 2],
+            src_addr: [192, 168, 0, 1],
+            dst_addr: [192, 168, 0, 199],
+        };
+        assert_eq!(ipv4(&ip), [0xb8, 0x61]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_checksum_replaced_by_difference_equals_one_made_anew(
+            tos: u8, new_tos: u8, len: [u8; 2], id: [u8; 2], ttl: u8, src: [u8; 4], dst: [u8; 4],
+        ) {
+            let mut ip = Ipv4Hdr {
+                vihl: 0x45, tos, tot_len: len, id, frags: [0; 2], ttl, proto: 17, check: [0; 2],
+                src_addr: src, dst_addr: dst,
+            };
+            ip.check = ipv4(&ip);
+            prop_assert!(verifies(&ip));
+            ip.check = replace(ip.check, [ip.vihl, tos], [ip.vihl, new_tos]);
+            ip.tos = new_tos;
+            prop_assert!(verifies(&ip));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Events: what the data path tells user space as it happens, through the ring buffer `EVENTS`.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::{Addr, Mac, map_types};
+
+/// A record of `EVENTS`. Fields that a kind does not name are zero.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Event {
+    /// When, CLOCK_MONOTONIC nanoseconds.
+    pub at: u64,
+    /// The VNI.
+    pub vni: u32,
+    /// The port the frame came from or the station is behind, 0 for the underlay.
+    pub ifindex: u32,
+    /// The port the station was behind before it moved.
+    pub old_ifindex: u32,
+    /// `KIND_*`.
+    pub kind: u8,
+    /// For a drop: the `DropReason`.
+    pub reason: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// The station.
+    pub mac: Mac,
+    /// The VTEP the frame came from or the station is behind.
+    pub remote: Addr,
+    /// The VTEP the station was behind before it moved.
+    pub old_remote: Addr,
+}
+
+/// A station was learned.
+pub const KIND_LEARN: u8 = 0;
+/// A station moved.
+pub const KIND_MOVE: u8 = 1;
+/// A frame was flooded because its destination is unknown.
+pub const KIND_MISS: u8 = 2;
+/// A frame was dropped: a sample.
+pub const KIND_DROP: u8 = 3;
+/// How many kinds there are.
+pub const KINDS: u32 = 4;
+
+/// Most events of one kind that one CPU reports in a second: a storm of learning, or of drops, must not
+/// cost more than the forwarding.
+pub const PER_SECOND: u32 = 1000;
+
+/// Value of `EVENT_RATE`: one CPU's count of one kind in the current second.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct EventRate {
+    /// Start of the current second, CLOCK_MONOTONIC nanoseconds.
+    pub since: u64,
+    /// Events reported in it.
+    pub count: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+map_types!(Event = 64, EventRate = 16);
