@@ -1,0 +1,32 @@
+//! Delivery to a local port.
+
+use vxbpf_common::{
+    DropReason,
+    port::{PORT_ISOLATED, PORT_VETH},
+};
+
+use crate::{
+    account::Account,
+    maps,
+    packet::Packet,
+    verdict::{self, Verdict},
+};
+
+/// To the port on `ifindex`.
+#[inline(always)]
+pub(crate) fn to_port<P: Packet>(
+    account: &mut Account,
+    ifindex: u32,
+    from_isolated: bool,
+) -> verdict::Result {
+    let Some(port) = maps::port(ifindex) else { return Err(DropReason::NoDestination) };
+    if from_isolated && port.has(PORT_ISOLATED) {
+        return Err(DropReason::PortIsolated);
+    }
+    if !P::can_send_to(ifindex) {
+        return Ok(Verdict::Pass);
+    }
+    account.out = ifindex;
+    account.out_slot = port.slot;
+    Ok(if port.has(PORT_VETH) { Verdict::Peer } else { Verdict::Port })
+}

@@ -1,0 +1,159 @@
+//! The walk of a frame that a port sent: to the asker, to another port, or out to the underlay.
+
+use network_types::eth::EthHdr;
+use vxbpf_common::{
+    Addr, DropReason, Mac, Vni, ageing, ecn,
+    fdb::{FdbEntry, FdbKey},
+    instance::Instance,
+    outer::{Outer4, Tunnel4, bytes},
+    port::{PORT_ISOLATED, PORT_MAC_LOCK},
+    vni::{DF_INHERIT, DF_UNSET, VNI_TOS_INHERIT, VNI_TTL_INHERIT, VniConfig},
+};
+
+use crate::{
+    account::{Account, Place},
+    arp, deliver,
+    flow::{self, Flow},
+    learn, maps, nexthop,
+    packet::{Packet, Reach},
+    verdict::{self, Verdict},
+};
+
+/// What the outer headers add to the inner frame, as seen by an MTU: all but the Ethernet header.
+const OUTER_IP_LEN: u32 = bytes::<Outer4>() - bytes::<EthHdr>();
+
+/// Overlay to underlay, and between the ports of a VNI. (A function of its own, for its stack.)
+#[inline(never)]
+pub fn encap<P: Packet>(pkt: &mut P, account: &mut Account) {
+    account.outcome = walk(pkt, account);
+}
+
+#[inline(always)]
+fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
+    let ifindex = pkt.ifindex();
+    let Some(port) = maps::port(ifindex) else { return Ok(Verdict::Pass) }; // about to become a port, or no more
+    let Some(vni) = Vni::new(port.vni) else { return Ok(Verdict::Pass) };
+    let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) };
+    account.from = Place { ifindex, remote: Addr::NONE };
+    account.vni = vni.get();
+    account.vni_slot = config.slot;
+    account.port_slot = port.slot;
+
+    let eth: EthHdr = pkt.load(0).ok_or(DropReason::InnerTooShort)?;
+    account.frame(&eth);
+    let dst = account.dst;
+    if port.has(PORT_MAC_LOCK) && !maps::mac_unlocked(ifindex, account.src) {
+        return Err(DropReason::MacLocked);
+    }
+    learn::source(account, vni, config, [0; 2])?;
+
+    if dst.is_group() {
+        if let Some(answer) = arp::answer(pkt, vni, config, &eth, account.now)? {
+            return Ok(answer);
+        }
+        return Ok(Verdict::Flood);
+    }
+    let Some(station) = lookup(vni, config, dst, account.now) else { return Ok(Verdict::Flood) };
+    match station.ifindex {
+        0 => to_remote(pkt, account, station),
+        to if to == ifindex => Err(DropReason::SamePort),
+        to => deliver::to_port::<P>(account, to, port.has(PORT_ISOLATED)),
+    }
+}
+
+/// Where a unicast destination is, if somebody said so and it has not expired.
+#[inline(always)]
+pub(crate) fn lookup(vni: Vni, config: &VniConfig, dst: Mac, now: u64) -> Option<&'static FdbEntry> {
+    let station = maps::station(&FdbKey::new(vni, dst))?;
+    let entry = station.entry();
+    if !entry.is_live(now, config.ageing) {
+        return None;
+    }
+    if ageing::stale(entry.used, now) {
+        station.touch(now);
+    }
+    Some(entry)
+}
+
+/// Finds the way to the station's VTEP.
+#[inline(always)]
+fn to_remote<P: Packet>(pkt: &P, account: &mut Account, station: &FdbEntry) -> verdict::Result {
+    let Some(instance) = maps::instance() else { return Ok(Verdict::Pass) };
+    account.vtep_slot = station.slot;
+    account.remote = station.remote;
+    account.dstport = station.dstport;
+    account.dst_vni = station.dst_vni;
+    match nexthop::find(pkt, &mut account.hop, instance, station.remote, account.now) {
+        Reach::Known if !P::can_send_to(account.hop.ifindex) => Ok(Verdict::Pass),
+        Reach::Known => {
+            account.out = account.hop.ifindex;
+            Ok(Verdict::Underlay)
+        }
+        Reach::NoNeighbour => {
+            account.out = instance.helper;
+            Ok(Verdict::Resolve)
+        }
+        Reach::None => Err(DropReason::NoRoute),
+    }
+}
+
+/// Writes the outer headers that the walk decided on. (A function of its own, for its stack.)
+#[inline(never)]
+pub(crate) fn push<P: Packet>(pkt: &mut P, account: &mut Account) {
+    if let Err(reason) = write(pkt, account) {
+        account.outcome = Err(reason);
+    }
+}
+
+#[inline(always)]
+fn write<P: Packet>(pkt: &mut P, account: &Account) -> Result<(), DropReason> {
+    let vni = Vni::new(account.vni).and_then(maps::vni);
+    let (Some(instance), Some(config)) = (maps::instance(), vni) else { return Err(DropReason::NoRoute) };
+    let dst_vni = Vni::new(account.dst_vni).ok_or(DropReason::NoRoute)?;
+    let eth = pkt.load::<EthHdr>(0).ok_or(DropReason::InnerTooShort)?;
+    let flow = Flow::of(pkt, &eth);
+    let tunnel = tunnel(instance, config, &flow).to(account.remote, dst_vni, account.dstport);
+    let tunnel = tunnel.ok_or(DropReason::NoRoute)?;
+    let len = pkt.len() + pkt.hidden_len();
+    // The MTU of a way without neighbour is not known yet.
+    if account.hop.mtu != 0 && packet_len(pkt, &flow, len) > account.hop.mtu {
+        return Err(DropReason::TooBig);
+    }
+    pkt.push_outer(tunnel.headers(account.hop.src_mac, account.hop.dst_mac, len), eth)
+}
+
+/// Bytes of the longest outer IP packet that the frame becomes: of its segments, if it is a GSO frame.
+#[inline(always)]
+pub(crate) fn packet_len<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
+    let gso_size = pkt.gso_size();
+    let longest = if gso_size == 0 { len } else { flow.headers_len + pkt.hidden_len() + gso_size };
+    longest + OUTER_IP_LEN
+}
+
+/// The outer headers of a frame but for its remote.
+#[inline(always)]
+pub(crate) fn tunnel(instance: &Instance, config: &VniConfig, flow: &Flow) -> Tunnel4 {
+    let tos = if config.has(VNI_TOS_INHERIT) { flow.tos } else { config.tos };
+    let ttl = match flow.ttl {
+        Some(inner) if config.has(VNI_TTL_INHERIT) => inner,
+        _ => config.ttl,
+    };
+    let df = match config.df {
+        DF_UNSET => false,
+        DF_INHERIT => flow.df,
+        _ => true,
+    };
+    Tunnel4 {
+        local: instance.local.as_v4().unwrap_or([0; 4]),
+        remote: [0; 4],
+        srcport: flow.hash.srcport(),
+        dstport: instance.dstport,
+        vni: Vni::from_wire([0; 3]),
+        ttl,
+        tos: ecn::encap(tos, flow.tos),
+        df,
+        // A packet that may be fragmented on its way needs a number that its fragments share and that
+        // other packets of these seconds do not (RFC 6864 section 4.2).
+        id: if df { [0; 2] } else { flow::fresh_id() },
+    }
+}

@@ -1,0 +1,141 @@
+//! What the outer headers inherit from the inner flow: entropy, TOS, TTL, DF.
+
+use aya_ebpf::helpers::bpf_get_prandom_u32;
+use network_types::{
+    eth::EthHdr,
+    ip::{Ipv4Hdr, Ipv6Hdr},
+    vlan::VlanHdr,
+};
+use vxbpf_common::{Mac, entropy::Hash, outer::IPV4_DF};
+
+use crate::packet::Packet;
+
+const ETH_IPV4: u16 = 0x0800u16.to_be();
+const ETH_IPV6: u16 = 0x86ddu16.to_be();
+const ETH_8021Q: u16 = 0x8100u16.to_be();
+const ETH_8021AD: u16 = 0x88a8u16.to_be();
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const SCTP: u8 = 132;
+/// Offset bits and More Fragments of `Ipv4Hdr::frags`.
+const FRAGMENT: u16 = 0x3fff;
+
+/// The inner flow.
+#[derive(Clone, Copy)]
+pub(crate) struct Flow {
+    /// Hash of the addresses, protocol and ports, or of the MAC addresses when it is not IP. VLAN tags do
+    /// not count: one hook sees them in the data, the other outside it.
+    pub(crate) hash: Hash,
+    /// Inner TOS or traffic class, 0 when not IP.
+    pub(crate) tos: u8,
+    /// Inner TTL or hop limit.
+    pub(crate) ttl: Option<u8>,
+    /// Inner DF; true for IPv6, whose routers never fragment.
+    pub(crate) df: bool,
+    /// Bytes of the Ethernet, IP and transport headers, as far as they are understood.
+    pub(crate) headers_len: u32,
+}
+
+impl Flow {
+    /// The flow of the frame that begins with `eth`.
+    #[inline(always)]
+    pub(crate) fn of<P: Packet>(pkt: &P, eth: &EthHdr) -> Self {
+        match eth.ether_type {
+            ETH_IPV4 => Self::ipv4(pkt, eth, 14),
+            ETH_IPV6 => Self::ipv6(pkt, eth, 14),
+            ETH_8021Q | ETH_8021AD => Self::tagged(pkt, eth),
+            _ => Self::l2(eth),
+        }
+    }
+
+    /// Behind one or two tags in the data.
+    #[inline(always)]
+    fn tagged<P: Packet>(pkt: &P, eth: &EthHdr) -> Self {
+        let Some(tag) = pkt.load::<VlanHdr>(14) else { return Self::l2(eth) };
+        match tag.ether_type {
+            ETH_IPV4 => Self::ipv4(pkt, eth, 18),
+            ETH_IPV6 => Self::ipv6(pkt, eth, 18),
+            ETH_8021Q => match pkt.load::<VlanHdr>(18) {
+                Some(tag) if tag.ether_type == ETH_IPV4 => Self::ipv4(pkt, eth, 22),
+                Some(tag) if tag.ether_type == ETH_IPV6 => Self::ipv6(pkt, eth, 22),
+                _ => Self::l2(eth),
+            },
+            _ => Self::l2(eth),
+        }
+    }
+
+    #[inline(always)]
+    fn ipv4<P: Packet>(pkt: &P, eth: &EthHdr, at: usize) -> Self {
+        let Some(ip) = pkt.load::<Ipv4Hdr>(at) else { return Self::l2(eth) };
+        let header = usize::from(ip.vihl & 0x0f) * 4;
+        // All fragments of a packet must take the same way, and only the first has ports.
+        let whole = u16::from_be_bytes(ip.frags) & FRAGMENT == 0;
+        let (ports, l4) = if whole { transport(pkt, ip.proto, at + header) } else { (0, 0) };
+        let addresses =
+            u64::from(u32::from_ne_bytes(ip.src_addr)) << 32 | u64::from(u32::from_ne_bytes(ip.dst_addr));
+        Self {
+            hash: Hash::new().word(addresses).word(u64::from(ports) << 8 | u64::from(ip.proto)),
+            tos: ip.tos,
+            ttl: Some(ip.ttl),
+            df: ip.frags[0] & IPV4_DF != 0,
+            headers_len: (at + header) as u32 + l4,
+        }
+    }
+
+    #[inline(always)]
+    fn ipv6<P: Packet>(pkt: &P, eth: &EthHdr, at: usize) -> Self {
+        let Some(ip) = pkt.load::<Ipv6Hdr>(at) else { return Self::l2(eth) };
+        let (ports, l4) = transport(pkt, ip.next_hdr, at + size_of::<Ipv6Hdr>());
+        let [s0, s1] = words(ip.src_addr);
+        let [d0, d1] = words(ip.dst_addr);
+        Self {
+            hash: Hash::new()
+                .word(s0)
+                .word(s1)
+                .word(d0)
+                .word(d1)
+                .word(u64::from(ports) << 8 | u64::from(ip.next_hdr)),
+            tos: ip.vcf[0] << 4 | ip.vcf[1] >> 4,
+            ttl: Some(ip.hop_limit),
+            df: true,
+            headers_len: (at + size_of::<Ipv6Hdr>()) as u32 + l4,
+        }
+    }
+
+    #[inline(always)]
+    fn l2(eth: &EthHdr) -> Self {
+        let (src, dst) = (Mac::new(eth.src_addr).word(), Mac::new(eth.dst_addr).word());
+        Self { hash: Hash::new().word(src).word(dst), tos: 0, ttl: None, df: true, headers_len: 14 }
+    }
+}
+
+/// The ports (0 when the protocol has none) and the length of the transport header.
+#[inline(always)]
+fn transport<P: Packet>(pkt: &P, proto: u8, at: usize) -> (u32, u32) {
+    if !matches!(proto, TCP | UDP | SCTP) {
+        return (0, 0);
+    }
+    let ports = pkt.load::<[u8; 4]>(at).map_or(0, u32::from_ne_bytes);
+    let len = match proto {
+        // Data offset, in words, in the upper half of byte 12 (RFC 9293 section 3.1).
+        TCP if pkt.gso_size() != 0 => pkt.load::<u8>(at + 12).map_or(20, |b| u32::from(b >> 4) * 4),
+        TCP => 20,
+        UDP => 8,
+        _ => 12,
+    };
+    (ports, len)
+}
+
+#[inline(always)]
+fn words(addr: [u8; 16]) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = addr;
+    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+}
+
+/// An IP identification.
+#[inline(always)]
+pub(crate) fn fresh_id() -> [u8; 2] {
+    // SAFETY: takes nothing.
+    let random = unsafe { bpf_get_prandom_u32() };
+    [random as u8, (random >> 8) as u8]
+}

@@ -1,0 +1,119 @@
+//! The way to a remote over the underlay: the kernel's routing and neighbour tables, asked at most once a
+//! second per remote, so that a change is followed without a daemon.
+
+use core::{ffi::c_void, mem::offset_of};
+
+use aya_ebpf::{
+    bindings::{BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup as FibParams},
+    helpers::bpf_fib_lookup,
+};
+use vxbpf_common::{
+    Addr, Mac,
+    instance::Instance,
+    nexthop::{LIFETIME, NextHop},
+};
+
+use crate::{
+    maps,
+    packet::{Packet, Reach},
+};
+
+const AF_INET: u8 = 2;
+
+/// A kernel structure on the stack, where the verifier wants words aligned.
+#[repr(C, align(8))]
+struct Aligned<T>(T);
+
+/// The next hop to nowhere.
+pub(crate) const NOWHERE: NextHop =
+    NextHop { expires: 0, ifindex: 0, mtu: 0, src_mac: Mac::ZERO, dst_mac: Mac::ZERO };
+
+/// The way to `remote`, from the cache or anew. What is not known of `hop` is zero.
+#[inline(always)]
+pub(crate) fn find<P: Packet>(
+    pkt: &P,
+    hop: &mut NextHop,
+    instance: &Instance,
+    remote: Addr,
+    now: u64,
+) -> Reach {
+    if let Some(cached) = maps::nexthop(&remote)
+        && now < cached.expires
+    {
+        *hop = *cached;
+        return Reach::Known;
+    }
+    let (Some(local), Some(to)) = (instance.local.as_v4(), remote.as_v4()) else { return Reach::None };
+    let reach = pkt.route(instance.helper, local, to, hop);
+    if reach == Reach::Known {
+        hop.expires = now + LIFETIME;
+        maps::nexthop_insert(&remote, hop);
+    }
+    reach
+}
+
+/// Asks the kernel for the way of a UDP packet from `local` to `remote` that comes in on `from`.
+///
+/// The look-up refuses to start from an interface that may not forward (`BPF_FIB_LKUP_RET_FWD_DISABLED`),
+/// so it starts from our helper device, where forwarding is on, and the host's own setting stays the
+/// operator's.
+#[inline(always)]
+pub(crate) fn fib_lookup(
+    ctx: *mut c_void,
+    from: u32,
+    local: [u8; 4],
+    remote: [u8; 4],
+    hop: &mut NextHop,
+) -> Reach {
+    match ask(ctx, from, u32::from_ne_bytes(local), u32::from_ne_bytes(remote), hop) {
+        BPF_FIB_LKUP_RET_SUCCESS => Reach::Known,
+        BPF_FIB_LKUP_RET_NO_NEIGH => {
+            // The kernel left what it was given in these.
+            *hop = NextHop { ifindex: hop.ifindex, ..NOWHERE };
+            Reach::NoNeighbour
+        }
+        _ => {
+            *hop = NOWHERE;
+            Reach::None
+        }
+    }
+}
+
+/// The question itself, a function of its own for its stack. Returns `BPF_FIB_LKUP_RET_*`.
+#[inline(never)]
+fn ask(ctx: *mut c_void, from: u32, local: u32, remote: u32, hop: &mut NextHop) -> u32 {
+    // SAFETY: integers and unions of integers; zero is a value of each.
+    let mut params: Aligned<FibParams> = Aligned(unsafe { core::mem::zeroed() });
+    params.0.family = AF_INET;
+    params.0.l4_protocol = vxbpf_common::outer::IPPROTO_UDP;
+    params.0.ifindex = from;
+    // With a length the kernel compares it with the path's MTU and returns the MTU. The smallest
+    // length there is fits every path.
+    params.0.__bindgen_anon_1.tot_len = 1;
+    params.0.__bindgen_anon_3.ipv4_src = local;
+    params.0.__bindgen_anon_4.ipv4_dst = remote;
+    // SAFETY: the pointer is to a local of the size given, the context is the hook's own.
+    let ret = unsafe { bpf_fib_lookup(ctx, &raw mut params.0, size_of::<FibParams>() as i32, 0) };
+    hop.ifindex = params.0.ifindex;
+    // SAFETY: the kernel fills this member of the union on success.
+    hop.mtu = u32::from(unsafe { params.0.__bindgen_anon_1.mtu_result });
+    (hop.src_mac, hop.dst_mac) = macs(&params);
+    ret as u32
+}
+
+/// The two MAC addresses of a result. They end the structure at odd halves of its words, so they are read
+/// as words: the stack is not to be accessed across their borders.
+#[inline(always)]
+fn macs(params: &Aligned<FibParams>) -> (Mac, Mac) {
+    const _: () = assert!(offset_of!(FibParams, smac) == 52 && offset_of!(FibParams, dmac) == 58);
+    let words = (&raw const *params).cast::<[u64; 8]>();
+    // SAFETY: the structure is eight words long and aligned as such.
+    let [.., penultimate, last] = unsafe { &*words };
+    // SAFETY: a reference; volatile keeps the compiler from reading parts.
+    let penultimate = unsafe { core::ptr::read_volatile(penultimate) };
+    // SAFETY: as above.
+    let last = unsafe { core::ptr::read_volatile(last) };
+    let [_, _, _, _, a, b, c, d] = penultimate.to_ne_bytes();
+    let [e, f, g, h, i, j, k, l] = last.to_ne_bytes();
+    (Mac::new([a, b, c, d, e, f]), Mac::new([g, h, i, j, k, l]))
+}

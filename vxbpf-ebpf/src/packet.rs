@@ -1,0 +1,153 @@
+//! What the path asks of a packet, whichever hook it came through. The two implementations, `tc.rs` and
+//! `xdp.rs`, are the only code that knows a context; the raw pointers are here.
+
+#[cfg(target_arch = "bpf")]
+use core::arch::asm;
+use core::{ffi::c_void, ptr};
+
+use network_types::{
+    arp::ArpHdr,
+    eth::EthHdr,
+    ip::{Ipv4Hdr, Ipv6Hdr},
+    vlan::VlanHdr,
+};
+use vxbpf_common::{DropReason, flood::FloodRemote, nexthop::NextHop, outer::Outer4};
+
+use crate::flood::Replica;
+
+/// A type that any bytes of a packet are a value of, and that has no padding.
+///
+/// # Safety
+/// The type must be `repr(C)` or a primitive, valid for every bit pattern and free of padding.
+pub unsafe trait Header: Copy {}
+
+macro_rules! headers {
+    ($($name:ty),+) => { $(
+        // SAFETY: repr(C) of integers and byte arrays, no padding.
+        unsafe impl Header for $name {}
+    )+ };
+}
+headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, u8, [u8; 2], [u8; 4], InnerStart);
+
+/// The outer headers and the inner Ethernet header behind them: what both directions write or read first.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct InnerStart {
+    /// Outer Ethernet, IPv4, UDP and VXLAN headers.
+    pub outer: Outer4,
+    /// The inner frame's header.
+    pub inner: EthHdr,
+}
+
+/// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
+/// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.
+/// The verifier refuses both.
+#[inline(always)]
+pub(crate) fn field<const OFFSET: usize>(context: *mut c_void) -> usize {
+    #[cfg(target_arch = "bpf")]
+    {
+        let value: u64;
+        // SAFETY: the context has the field; nothing is written.
+        unsafe {
+            asm!("{0} = *(u32 *)({1} + {2})", out(reg) value, in(reg) context, const OFFSET,
+                options(pure, readonly, nostack, preserves_flags));
+        }
+        value as usize
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        let _ = context;
+        OFFSET // no packets in host builds
+    }
+}
+
+/// How far the way to a remote is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Down to the MAC addresses.
+    Known,
+    /// To the outgoing interface; the neighbour's MAC is not known yet.
+    NoNeighbour,
+    /// Not at all.
+    None,
+}
+
+/// A packet in a hook.
+#[expect(clippy::len_without_is_empty, reason = "no packet is")]
+pub trait Packet {
+    /// Bytes of the frame.
+    fn len(&self) -> u32;
+
+    /// The interface it came in on.
+    fn ifindex(&self) -> u32;
+
+    /// The bounds of the bytes that can be read and written directly.
+    fn bounds(&self) -> (usize, usize);
+
+    /// The header at a byte offset, by value, or `None` when the packet ends before.
+    #[inline(always)]
+    fn load<T: Header>(&self, offset: usize) -> Option<T> {
+        let (start, end) = self.bounds();
+        let at = start + offset;
+        if at + size_of::<T>() > end {
+            return None;
+        }
+        // SAFETY: checked against the end just now, and `Header` takes any bytes.
+        Some(unsafe { ptr::read_unaligned(at as *const T) })
+    }
+
+    /// Overwrites the header at a byte offset; `None` when the packet ends before.
+    #[inline(always)]
+    fn store<T: Header>(&mut self, offset: usize, value: T) -> Option<()> {
+        let (start, end) = self.bounds();
+        let at = start + offset;
+        if at + size_of::<T>() > end {
+            return None;
+        }
+        // SAFETY: checked against the end just now.
+        unsafe { ptr::write_unaligned(at as *mut T, value) };
+        Some(())
+    }
+
+    /// Payload bytes of each segment of a GSO frame, 0 for any other.
+    fn gso_size(&self) -> u32;
+
+    /// Bytes by which encapsulation will find the frame longer than `len` says: VLAN tags outside the data.
+    fn hidden_len(&self) -> u32;
+
+    /// Makes room for outer headers in front of the frame that begins with `inner`.
+    fn make_room(&mut self, inner: EthHdr) -> Result<(), DropReason>;
+
+    /// Puts `outer` in front of the frame that begins with `inner`.
+    #[inline(always)]
+    fn push_outer(&mut self, outer: Outer4, inner: EthHdr) -> Result<(), DropReason> {
+        self.make_room(inner)?;
+        self.store(0, outer).ok_or(DropReason::EncapFailed)
+    }
+
+    /// Removes the outer headers of a packet whose inner frame begins with `inner`. True if the kernel
+    /// then holds the frame for what it is, so that it may go into a pod without passing a device.
+    fn pop_outer(&mut self, inner: EthHdr) -> Result<bool, DropReason>;
+
+    /// Asks the kernel's routing and neighbour tables for the way from `local` to `remote`, as seen from
+    /// interface `from`.
+    fn route(&self, from: u32, local: [u8; 4], remote: [u8; 4], hop: &mut NextHop) -> Reach;
+
+    /// Whether this hook can send frames out of that interface.
+    fn can_send_to(ifindex: u32) -> bool;
+
+    /// Sends a copy out of an interface.
+    fn copy_to(&mut self, ifindex: u32) -> Result<(), DropReason>;
+
+    /// Sends a copy to the helper device, which gets its neighbour resolved.
+    fn copy_to_helper(&mut self, helper: u32) -> Result<(), DropReason>;
+
+    /// `flood::to_port`, called in a way that suits the hook's verifier.
+    fn copy_to_port(&mut self, ifindex: u32, isolated: bool, len: u32) -> u32;
+
+    /// `flood::to_remote`, likewise.
+    fn copy_to_remote(&mut self, replica: &Replica, remote: &FloodRemote);
+
+    /// Whether this is a packet that we sent to the helper device ourselves.
+    fn is_waiting(&self) -> bool;
+}

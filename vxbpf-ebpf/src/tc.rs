@@ -1,0 +1,357 @@
+//! Packets in the TC hook: an skb, with all the kernel can do to it.
+
+use core::mem::offset_of;
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::{
+        __sk_buff, BPF_F_ADJ_ROOM_DECAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L2_ETH, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4,
+        BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, BPF_F_ADJ_ROOM_NO_CSUM_RESET, BPF_F_INGRESS,
+        TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC,
+    },
+    helpers::{bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_vlan_pop},
+    programs::TcContext,
+};
+use network_types::{eth::EthHdr, vlan::VlanHdr};
+use vxbpf_common::{
+    DropReason, Mac,
+    flood::FloodRemote,
+    instance::RESOLVE_MARK,
+    nexthop::NextHop,
+    outer::{OUTER4_LEN, Outer4, bytes},
+};
+
+use crate::{
+    flood::{self, Replica},
+    nexthop,
+    packet::{self, Packet, Reach},
+};
+
+/// On to the next program or the stack.
+pub const PASS: i32 = TC_ACT_UNSPEC;
+/// The end of this skb.
+pub const DROP: i32 = TC_ACT_SHOT;
+
+/// Headers that the path may read: outer, inner Ethernet with a tag, IPv6 and ports. They are made
+/// linear up front, so that the path can read them in place.
+const HEADERS: u32 = bytes::<Outer4>() + 18 + 40 + 4;
+
+const ETH_IPV4: u16 = 0x0800u16.to_be();
+const ETH_IPV6: u16 = 0x86ddu16.to_be();
+const PACKET_HOST: u32 = 0;
+
+/// An skb at TC ingress.
+pub struct Skb {
+    ctx: TcContext,
+    len: u32,
+}
+
+impl Skb {
+    /// Wraps the context, and has the headers made linear if they are not.
+    #[inline(always)]
+    pub fn new(ctx: TcContext) -> Self {
+        let len = ctx.len();
+        let wanted = if len < HEADERS { len } else { HEADERS };
+        if ctx.data() + wanted as usize > ctx.data_end() {
+            // If memory is short, loads will find the packet too short, which it then is for us.
+            let _ = ctx.pull_data(wanted);
+        }
+        Self { ctx, len }
+    }
+
+    /// The same skb in another function of the program.
+    #[inline(always)]
+    fn resume(skb: *mut __sk_buff) -> Self {
+        let ctx = TcContext::new(skb);
+        let len = ctx.len();
+        Self { ctx, len }
+    }
+
+    #[inline(always)]
+    fn raw(&self) -> *mut __sk_buff {
+        self.ctx.skb.skb
+    }
+
+    /// The EtherType the kernel files the skb under, network order. With the tag in metadata it is that
+    /// of the payload.
+    #[inline(always)]
+    fn protocol(&self) -> u16 {
+        // A __be16 in a u32.
+        (self.ctx.skb.protocol() & 0xffff) as u16
+    }
+
+    /// The VLAN tag in metadata.
+    #[inline(always)]
+    fn tag(&self) -> Option<VlanTag> {
+        let skb = self.raw();
+        // SAFETY: the context outlives the program's run; the verifier maps the field.
+        if unsafe { (*skb).vlan_present } == 0 {
+            return None;
+        }
+        // SAFETY: as above.
+        let tci = unsafe { (*skb).vlan_tci };
+        // SAFETY: as above.
+        let tpid = unsafe { (*skb).vlan_proto };
+        Some(VlanTag { tpid: (tpid & 0xffff) as u16, tci: (tci & 0xffff) as u16 })
+    }
+
+    #[inline(always)]
+    fn set_mark(&self, mark: u32) {
+        self.ctx.set_mark(mark);
+    }
+
+    /// Clears the mark of a packet that waited at the helper device; the host's rules are not to see it.
+    #[inline(always)]
+    pub fn unmark(&self) {
+        self.set_mark(0);
+    }
+
+    /// Out of an interface.
+    #[inline(always)]
+    pub fn redirect(&self, ifindex: u32) -> i32 {
+        // SAFETY: takes no pointers.
+        unsafe { bpf_redirect(ifindex, 0) as i32 }
+    }
+
+    /// Into the pod behind a veth, past the backlog of its device.
+    #[inline(always)]
+    pub fn redirect_peer(&self, ifindex: u32) -> i32 {
+        let skb = self.raw();
+        // A frame between two ports was marked "for another host" when the first device received it,
+        // and the pod's IP stack would drop it (ip_rcv_core). It is for the pod.
+        // SAFETY: the context outlives the program's run; the verifier maps the field.
+        if unsafe { (*skb).pkt_type } != PACKET_HOST {
+            let _ = self.ctx.change_type(PACKET_HOST);
+        }
+        // SAFETY: takes no pointers.
+        unsafe { bpf_redirect_peer(ifindex, 0) as i32 }
+    }
+
+    /// To the helper device, marked as ours. The mark survives: `____dev_forward_skb` clears it only
+    /// between network namespaces (`skb_scrub_packet`).
+    #[inline(always)]
+    pub fn redirect_to_helper(&self, helper: u32) -> i32 {
+        self.set_mark(RESOLVE_MARK);
+        // SAFETY: takes no pointers.
+        unsafe { bpf_redirect(helper, BPF_F_INGRESS as u64) as i32 }
+    }
+
+    /// Out of an interface, as soon as the kernel has the next hop's MAC. Without parameters it looks up the
+    /// next hop itself (`__bpf_redirect_neigh_v4`).
+    #[inline(always)]
+    pub fn redirect_neigh(&self, ifindex: u32) -> i32 {
+        // SAFETY: a null pointer of length 0 stands for no parameters.
+        unsafe { bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) as i32 }
+    }
+
+    /// Back out of the port it came from.
+    #[inline(always)]
+    pub fn reply(&self) -> i32 {
+        self.redirect(self.ifindex())
+    }
+
+    /// Makes room for `OUTER` and `TAGS` 4-byte tags behind it. GSO and checksum state follow when the
+    /// kernel knows the inner protocol; it refuses any but IP (`bpf_skb_adjust_room`, -ENOTSUPP), and
+    /// frames that are a tunnel's already (-EALREADY): those get plain room, which cannot carry GSO.
+    #[inline(always)]
+    fn grow<const TAGS: usize>(&self) -> Result<(), DropReason> {
+        let room = OUTER4_LEN + 4 * TAGS;
+        let inner_l2 = (14 + 4 * TAGS) as u64;
+        let flags = BPF_F_ADJ_ROOM_FIXED_GSO
+            | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
+            | BPF_F_ADJ_ROOM_ENCAP_L4_UDP
+            | BPF_F_ADJ_ROOM_ENCAP_L2_ETH
+            | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+        if matches!(self.protocol(), ETH_IPV4 | ETH_IPV6)
+            && self.ctx.adjust_room(room as i32, BPF_ADJ_ROOM_MAC, flags as u64 | (inner_l2 << 56)).is_ok()
+        {
+            return Ok(());
+        }
+        if self.gso_size() != 0 {
+            return Err(DropReason::EncapFailed);
+        }
+        // SAFETY: the context is valid for the program's run.
+        match unsafe { bpf_skb_change_head(self.raw(), room as u32, 0) } {
+            0 => Ok(()),
+            _ => Err(DropReason::EncapFailed),
+        }
+    }
+
+    /// Takes the tag out of metadata: it is to become part of the data, as it must on the wire.
+    #[inline(always)]
+    fn pop_tag(&self) -> Result<(), DropReason> {
+        // SAFETY: the context is valid for the program's run.
+        match unsafe { bpf_skb_vlan_pop(self.raw()) } {
+            0 => Ok(()),
+            _ => Err(DropReason::EncapFailed),
+        }
+    }
+}
+
+/// Makes room for outer headers before a frame with its VLAN tag in metadata, and puts the tag into the data,
+/// where the other end will look for it. Of two tags (802.1ad) the kernel keeps the outer in metadata, and
+/// popping it moves the inner one there. A function of its own, for its stack; 0 is success.
+#[inline(never)]
+fn grow_tagged(skb: *mut __sk_buff) -> u32 {
+    let mut skb = Skb::resume(skb);
+    let (Some(eth), Some(tag)) = (skb.load::<EthHdr>(0), skb.tag()) else { return 1 };
+    let (dst, src) = (Mac::new(eth.dst_addr), Mac::new(eth.src_addr));
+    let inner = || EthHdr { dst_addr: dst.octets(), src_addr: src.octets(), ether_type: tag.tpid };
+    let done = (|| {
+        skb.pop_tag()?;
+        let Some(second) = skb.tag() else {
+            skb.grow::<1>()?;
+            skb.store(OUTER4_LEN, inner()).ok_or(DropReason::EncapFailed)?;
+            return skb.store(OUTER4_LEN + 14, tag.before(eth.ether_type)).ok_or(DropReason::EncapFailed);
+        };
+        skb.pop_tag()?;
+        skb.grow::<2>()?;
+        skb.store(OUTER4_LEN, inner()).ok_or(DropReason::EncapFailed)?;
+        skb.store(OUTER4_LEN + 14, tag.before(second.tpid)).ok_or(DropReason::EncapFailed)?;
+        skb.store(OUTER4_LEN + 18, second.before(skb.protocol())).ok_or(DropReason::EncapFailed)
+    })();
+    u32::from(done.is_err())
+}
+
+/// The body of flooding's loop over ports. Its symbol makes it a global function, which the verifier checks
+/// by itself; for that it has the context and plain numbers as arguments.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn flood_to_port(skb: *mut __sk_buff, ifindex: u32, isolated: u32, len: u32) -> u32 {
+    flood::to_port(&mut Skb::resume(skb), ifindex, isolated != 0, len)
+}
+
+/// The body of flooding's loop over remotes. The verifier does not know that the pointers are not null.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn flood_to_remote(
+    skb: *mut __sk_buff,
+    replica: *const Replica,
+    remote: *const FloodRemote,
+) -> u32 {
+    // SAFETY: null or, as only the method below calls this, a reference.
+    let replica = unsafe { replica.as_ref() };
+    // SAFETY: as above.
+    let remote = unsafe { remote.as_ref() };
+    let (Some(replica), Some(remote)) = (replica, remote) else { return 0 };
+    flood::to_remote(&mut Skb::resume(skb), replica, remote);
+    1
+}
+
+/// A VLAN tag, both fields as the kernel holds them.
+#[derive(Clone, Copy)]
+struct VlanTag {
+    /// Network order.
+    tpid: u16,
+    /// Host order.
+    tci: u16,
+}
+
+impl VlanTag {
+    /// The four bytes of the tag are TPID and TCI; as a `VlanHdr` (TCI and the type that follows) they
+    /// stand two bytes later, behind the TPID in the Ethernet header's type field.
+    #[inline(always)]
+    fn before(self, ether_type: u16) -> VlanHdr {
+        VlanHdr { tci: self.tci.to_be_bytes(), ether_type }
+    }
+}
+
+impl Packet for Skb {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    #[inline(always)]
+    fn ifindex(&self) -> u32 {
+        packet::field::<{ offset_of!(__sk_buff, ifindex) }>(self.raw().cast()) as u32
+    }
+
+    #[inline(always)]
+    fn bounds(&self) -> (usize, usize) {
+        let skb = self.raw();
+        (
+            packet::field::<{ offset_of!(__sk_buff, data) }>(skb.cast()),
+            packet::field::<{ offset_of!(__sk_buff, data_end) }>(skb.cast()),
+        )
+    }
+
+    #[inline(always)]
+    fn gso_size(&self) -> u32 {
+        // SAFETY: the context outlives the program's run; the verifier maps the field.
+        unsafe { (*self.raw()).gso_size }
+    }
+
+    #[inline(always)]
+    fn hidden_len(&self) -> u32 {
+        if self.tag().is_some() { 4 } else { 0 }
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, inner: EthHdr) -> Result<(), DropReason> {
+        if self.tag().is_some() {
+            return if grow_tagged(self.raw()) == 0 { Ok(()) } else { Err(DropReason::EncapFailed) };
+        }
+        self.grow::<0>()?;
+        self.store(OUTER4_LEN, inner).ok_or(DropReason::EncapFailed)
+    }
+
+    #[inline(always)]
+    fn pop_outer(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
+        let shrink = -(OUTER4_LEN as i32);
+        let fixed = BPF_F_ADJ_ROOM_FIXED_GSO as u64;
+        // The kernel files the skb under the outer protocol, IPv4. Since Linux 6.3 it can be told
+        // otherwise; where it cannot, a pass through the port's device finds out (eth_type_trans).
+        let (flags, canonical) = match inner.ether_type {
+            ETH_IPV4 => (fixed, true),
+            ETH_IPV6 => (fixed | BPF_F_ADJ_ROOM_DECAP_L3_IPV6 as u64, true),
+            _ => (fixed, false),
+        };
+        let mut done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, flags).map(|()| canonical);
+        if done.is_err() && flags != fixed {
+            done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, fixed).map(|()| false);
+        }
+        let canonical = done.map_err(|_| DropReason::DecapFailed)?;
+        self.store(0, inner).ok_or(DropReason::DecapFailed)?;
+        Ok(canonical)
+    }
+
+    #[inline(always)]
+    fn route(&self, from: u32, local: [u8; 4], remote: [u8; 4], hop: &mut NextHop) -> Reach {
+        nexthop::fib_lookup(self.ctx.as_ptr(), from, local, remote, hop)
+    }
+
+    #[inline(always)]
+    fn can_send_to(_ifindex: u32) -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn copy_to(&mut self, ifindex: u32) -> Result<(), DropReason> {
+        self.ctx.clone_redirect(ifindex, 0).map_err(|_| DropReason::CloneFailed)
+    }
+
+    #[inline(always)]
+    fn copy_to_helper(&mut self, helper: u32) -> Result<(), DropReason> {
+        self.set_mark(RESOLVE_MARK);
+        let sent = self.ctx.clone_redirect(helper, BPF_F_INGRESS as u64);
+        self.set_mark(0);
+        sent.map_err(|_| DropReason::CloneFailed)
+    }
+
+    #[inline(always)]
+    fn copy_to_port(&mut self, ifindex: u32, isolated: bool, len: u32) -> u32 {
+        flood_to_port(self.raw(), ifindex, u32::from(isolated), len)
+    }
+
+    #[inline(always)]
+    fn copy_to_remote(&mut self, replica: &Replica, remote: &FloodRemote) {
+        flood_to_remote(self.raw(), replica, remote);
+    }
+
+    #[inline(always)]
+    fn is_waiting(&self) -> bool {
+        // SAFETY: the context outlives the program's run; the verifier maps the field.
+        unsafe { (*self.raw()).mark == RESOLVE_MARK }
+    }
+}
