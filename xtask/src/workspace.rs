@@ -82,7 +82,8 @@ impl Workspace {
             command.env("PATH", path);
         }
         // `cargo run` names itself in CARGO, and cargo-clippy would start that one under any toolchain.
-        command.env_remove("CARGO");
+        // What `.cargo/config.toml` sets for build scripts is not meant for the cargos that we run to be watched.
+        command.env_remove("CARGO").env_remove("CARGO_TERM_QUIET");
         command
     }
 
