@@ -1,0 +1,79 @@
+//! The handle on an instance: one method per verb. The daemon, the command line, the lab and the tests all use it,
+//! and nothing else touches maps or programs.
+
+mod attach;
+mod events;
+mod fdb;
+pub mod info;
+mod maps;
+mod names;
+mod neigh;
+mod object;
+pub mod options;
+mod place;
+mod port;
+mod slots;
+mod start;
+mod stats;
+mod sweep;
+mod vni;
+mod vtep;
+
+use std::fs::File;
+
+pub use events::Events;
+pub use info::*;
+pub use options::*;
+pub use place::leave_private_mounts;
+pub use port::PortAdded;
+pub use start::Started;
+use vxbpf_common::{ABI_VERSION, instance::Instance};
+
+use self::{maps::Maps, place::Place};
+use crate::{Error, Result};
+
+/// A handle on one instance. Any number of processes may have one; writers take turns.
+pub struct Dataplane {
+    name: InstanceName,
+    place: Place,
+    maps: Maps,
+    instance: Instance,
+    /// Held by the daemon for as long as it lives.
+    daemon: Option<File>,
+}
+
+impl Dataplane {
+    /// Opens an instance that runs, with its daemon alive or dead.
+    pub fn open(instance: &InstanceName) -> Result<Self> {
+        let place = Place::of(instance);
+        if !nix::unistd::geteuid().is_root() {
+            let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+            return Err(Error::system(format!("open instance {instance}"))(denied));
+        }
+        if !place.is_there() {
+            return Err(Error::NotRunning { instance: instance.to_string() });
+        }
+        let found = maps::abi(&place)?;
+        if found != ABI_VERSION {
+            return Err(Error::Abi { instance: instance.to_string(), found, ours: ABI_VERSION });
+        }
+        let maps = Maps::open(&place)?;
+        let state = maps.instance.get(&0, 0).map_err(|e| maps::kernel("read map INSTANCE", &e))?;
+        Ok(Self { name: instance.clone(), place, maps, instance: state, daemon: None })
+    }
+
+    /// The instance's name.
+    pub fn name(&self) -> &InstanceName {
+        &self.name
+    }
+
+    /// UDP port of VXLAN.
+    pub fn dstport(&self) -> u16 {
+        u16::from_be_bytes(self.instance.dstport)
+    }
+
+    /// Serialises writers that read, modify and write.
+    fn lock(&self) -> Result<File> {
+        self.place.lock()
+    }
+}

@@ -1,0 +1,96 @@
+//! The neighbour table, which the ARP proxy answers from.
+
+use std::net::IpAddr;
+
+use vxbpf_common::{
+    Mac, Vni,
+    fdb::STATE_PERMANENT,
+    neigh::{Neigh, VniAddr},
+};
+
+use super::{Dataplane, info::NeighInfo, names, options::Origin};
+use crate::{Error, Result};
+
+impl Dataplane {
+    /// Adds a neighbour; fails if the address is there.
+    pub fn neigh_add(&mut self, vni: Vni, addr: IpAddr, mac: Mac, origin: Origin) -> Result<()> {
+        let _lock = self.lock()?;
+        if self.maps.neigh.get(&VniAddr::new(vni, addr.into()))?.is_some() {
+            return Err(Error::exists(format!("neighbour {addr} in VNI {vni}")));
+        }
+        self.neigh_store(vni, addr, mac, origin)
+    }
+
+    /// Adds or changes a neighbour.
+    pub fn neigh_replace(&mut self, vni: Vni, addr: IpAddr, mac: Mac, origin: Origin) -> Result<()> {
+        let _lock = self.lock()?;
+        self.neigh_store(vni, addr, mac, origin)
+    }
+
+    fn neigh_store(&mut self, vni: Vni, addr: IpAddr, mac: Mac, origin: Origin) -> Result<()> {
+        self.vni_config(vni)?;
+        let what = || format!("neighbour {addr} in VNI {vni}");
+        if addr.to_canonical().is_ipv6() {
+            return Err(Error::state(what(), "is IPv6: neighbour discovery is not answered yet, only ARP"));
+        }
+        if addr.is_unspecified() || addr.is_multicast() {
+            return Err(Error::state(what(), "is not a unicast address"));
+        }
+        if !mac.is_station() {
+            return Err(Error::state(
+                what(),
+                format!("cannot have {mac}, which is no station's MAC address"),
+            ));
+        }
+        let origin = names::origin_to_byte(origin);
+        let neigh = Neigh { mac, state: STATE_PERMANENT, origin, reserved: [0; 6] };
+        self.maps.neigh.insert(&VniAddr::new(vni, addr.into()), &neigh)
+    }
+
+    /// Removes a neighbour.
+    pub fn neigh_del(&mut self, vni: Vni, addr: IpAddr) -> Result<()> {
+        let _lock = self.lock()?;
+        self.vni_config(vni)?;
+        if self.maps.neigh.remove(&VniAddr::new(vni, addr.into()))? {
+            Ok(())
+        } else {
+            Err(Error::not_found(format!("neighbour {addr} in VNI {vni}")))
+        }
+    }
+
+    /// The neighbours of a VNI or of all, by VNI and address.
+    pub fn neighs(&self, vni: Option<Vni>) -> Result<Vec<NeighInfo>> {
+        let mut neighs: Vec<_> = self
+            .maps
+            .neigh
+            .entries()?
+            .into_iter()
+            .filter_map(|(key, neigh)| {
+                Some(NeighInfo {
+                    vni: key.vni().filter(|of| vni.is_none_or(|vni| vni == *of))?,
+                    addr: names::ip(key.addr()),
+                    lladdr: neigh.mac,
+                    state: names::state_from_byte(neigh.state),
+                    origin: names::origin_from_byte(neigh.origin),
+                })
+            })
+            .collect();
+        neighs.sort_by_key(|info| (info.vni, info.addr));
+        Ok(neighs)
+    }
+
+    /// Removes the neighbours of a VNI or of all; returns how many.
+    pub fn neigh_flush(&mut self, vni: Option<Vni>) -> Result<u64> {
+        if let Some(vni) = vni {
+            self.vni_config(vni)?;
+        }
+        let _lock = self.lock()?;
+        let mut flushed = 0;
+        for (key, _) in self.maps.neigh.entries()? {
+            if vni.is_none_or(|vni| key.vni() == Some(vni)) && self.maps.neigh.remove(&key)? {
+                flushed += 1;
+            }
+        }
+        Ok(flushed)
+    }
+}

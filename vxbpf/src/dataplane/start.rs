@@ -1,0 +1,304 @@
+//! Starting an instance, taking a running one over, and removing one.
+
+use std::net::IpAddr;
+
+use aya::{maps::Array, util::KernelVersion};
+use vxbpf_common::{
+    ABI_VERSION, Addr,
+    instance::{INSTANCE_AUTO, INSTANCE_CLSACT, INSTANCE_XDP, Instance},
+};
+
+use super::{
+    Dataplane,
+    attach::{self, FROM_HELPER, FROM_PORT, FROM_UNDERLAY, FROM_UNDERLAY_XDP, On},
+    maps::{self, Maps},
+    names, object,
+    options::{InstanceName, Mode, Settings},
+    place::{self, Place},
+    port,
+};
+use crate::{
+    Error, Result,
+    netdev::{self, Link, LinkKind},
+    netns::{self, NetNs},
+};
+
+/// How starting went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Started {
+    /// The instance ran already; its state was kept, and its programs were replaced between two packets.
+    pub taken_over: bool,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Dataplane {
+    /// Starts an instance in the current network namespace, or takes a running one over, and holds its daemon's lock.
+    /// When it fails, everything is as before.
+    pub fn start(settings: &Settings) -> Result<(Self, Started)> {
+        let place = Place::of(&settings.instance);
+        check_host()?;
+        place::mount()?;
+        let daemon = place.lock_daemon(&settings.instance)?;
+        let lock = place.lock()?;
+        let mut started = Started::default();
+        if place.is_there() {
+            let mut dataplane = Self::open(&settings.instance)?;
+            if netns::find(dataplane.instance.netns).is_ok() {
+                drop(lock);
+                dataplane.take_over(settings, &mut started)?;
+                dataplane.daemon = Some(daemon);
+                started.taken_over = true;
+                return Ok((dataplane, started));
+            }
+            started
+                .warnings
+                .push("removed what was left of an instance whose network namespace is gone".to_owned());
+        }
+        // Pins without an instance are of a start that was killed half-way.
+        place.remove_pins()?;
+        match Self::start_anew(settings, &place) {
+            Ok(mut dataplane) => {
+                dataplane.daemon = Some(daemon);
+                Ok((dataplane, started))
+            }
+            Err(e) => {
+                let _ = place.remove_pins();
+                place.remove_locks();
+                Err(e)
+            }
+        }
+    }
+
+    fn start_anew(settings: &Settings, place: &Place) -> Result<Self> {
+        let (link, local) = underlay(settings)?;
+        let clsact = !kernel_is(6, 6);
+        place.create()?;
+        let mut object = object::load(place, &settings.limits)?;
+        object::pin_programs(place, &mut object)?;
+        let helper = netdev::create_helper(settings.dstport)?.link;
+        let done = (|| {
+            let mut instance = Instance {
+                local: Addr::from(local),
+                netns: NetNs::current()?.inode(),
+                started: names::now(),
+                ifindex: link.index,
+                helper: helper.index,
+                dstport: settings.dstport.to_be_bytes(),
+                flags: if clsact { INSTANCE_CLSACT } else { 0 }
+                    | if settings.mode == Mode::Auto { INSTANCE_AUTO } else { 0 },
+                reserved: 0,
+                name: names::to_bytes(&link.name),
+                helper_name: names::to_bytes(&helper.name),
+            };
+            let mut abi: Array<_, u32> = maps::open(place, "ABI")?;
+            abi.set(0, ABI_VERSION, 0).map_err(|e| maps::kernel("write map ABI", &e))?;
+            let mut maps = Maps::open(place)?;
+            attach::tc(place, FROM_HELPER, On { dev: &helper.name, ifindex: helper.index }, clsact)?;
+            let on = On { dev: &link.name, ifindex: link.index };
+            if attach_xdp(place, &mut maps, &link, settings.mode)? {
+                instance.flags |= INSTANCE_XDP;
+            }
+            attach::tc(place, FROM_UNDERLAY, on, clsact)?;
+            maps.instance.set(0, instance, 0).map_err(|e| maps::kernel("write map INSTANCE", &e))?;
+            Ok(Self { name: settings.instance.clone(), place: place.clone(), maps, instance, daemon: None })
+        })();
+        if done.is_err() {
+            let _ = attach::off(place, FROM_UNDERLAY, On { dev: &link.name, ifindex: link.index }, clsact);
+            let _ = netdev::delete(&helper.name);
+        }
+        done
+    }
+
+    /// Puts our programs in the place of those that run. State, ports and settings stay.
+    fn take_over(&mut self, settings: &Settings, started: &mut Started) -> Result<()> {
+        let _lock = self.lock()?;
+        self.check_same(settings)?;
+        let clsact = self.instance.flags & INSTANCE_CLSACT != 0;
+        let mut object = object::load(&self.place, &settings.limits)?;
+        object::pin_programs(&self.place, &mut object)?;
+        for (program, _, link) in self.place.links() {
+            if !attach::update(&self.place, &program, &link)? {
+                let _ = std::fs::remove_file(&link);
+            }
+        }
+        if clsact {
+            let (helper, iface) =
+                (names::from_bytes(&self.instance.helper_name), names::from_bytes(&self.instance.name));
+            attach::update_clsact(
+                &self.place,
+                FROM_HELPER,
+                On { dev: &helper, ifindex: self.instance.helper },
+            )?;
+            attach::update_clsact(
+                &self.place,
+                FROM_UNDERLAY,
+                On { dev: &iface, ifindex: self.instance.ifindex },
+            )?;
+        }
+        for (ifindex, port) in self.maps.ports.entries()? {
+            let dev = names::from_bytes(&port.name);
+            match netdev::link(&dev) {
+                Ok(link) if link.index == ifindex => {
+                    if clsact {
+                        attach::update_clsact(&self.place, FROM_PORT, On { dev: &dev, ifindex })?;
+                    }
+                }
+                _ => {
+                    self.port_remove(ifindex, &port)?;
+                    started.warnings.push(format!("port {dev} is gone: its interface no longer exists"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A running instance is taken over as it is, or not at all.
+    fn check_same(&self, settings: &Settings) -> Result<()> {
+        let refuse = |why: String| {
+            Err(Error::State {
+                what: format!("instance {}", self.name),
+                why,
+                hint: Some(format!(
+                    "remove it first (vxbpf detach -i {}), or choose another name with -i",
+                    self.name
+                )),
+            })
+        };
+        if NetNs::current()?.inode() != self.instance.netns {
+            let (_, name) = netns::find(self.instance.netns)?;
+            return refuse(format!("runs in another network namespace ({name})"));
+        }
+        let iface = names::from_bytes(&self.instance.name);
+        match netdev::link(&settings.iface) {
+            Ok(link) if link.index == self.instance.ifindex => {}
+            Ok(_) => return refuse(format!("runs on {iface}, not on {}", settings.iface)),
+            Err(e) => return Err(e),
+        }
+        if settings.dstport != self.dstport() {
+            return refuse(format!("runs on UDP port {}, not {}", self.dstport(), settings.dstport));
+        }
+        if settings.local.is_some_and(|local| Addr::from(local) != self.instance.local) {
+            return refuse(format!("has the local address {}", names::ip(self.instance.local)));
+        }
+        let xdp = self.instance.flags & INSTANCE_XDP != 0;
+        if (settings.mode == Mode::Xdp && !xdp) || (settings.mode == Mode::Tc && xdp) {
+            return refuse(format!("runs in mode {}, not {}", if xdp { "xdp" } else { "tc" }, settings.mode));
+        }
+        Ok(())
+    }
+
+    /// Removes an instance: links, pins, helper device, locks. Not while another process is its daemon.
+    pub fn detach(instance: &InstanceName) -> Result<()> {
+        let place = Place::of(instance);
+        let dataplane = Self::open(instance);
+        if let Err(Error::System { .. } | Error::NotRunning { .. }) = dataplane {
+            return dataplane.map(drop);
+        }
+        if let Some(pid) = place.daemon_pid().filter(|pid| *pid != std::process::id()) {
+            return Err(Error::Running { instance: instance.to_string(), pid });
+        }
+        let _lock = place.lock()?;
+        // Pins of another version's layout are removed all the same; what they say of the helper is not read.
+        if let Ok(dataplane) = dataplane {
+            dataplane.detach_clsact();
+            place.remove_pins()?;
+            let helper = names::from_bytes(&dataplane.instance.helper_name);
+            // Where the namespace is gone, so is the device.
+            if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
+                netns.run(|| netdev::delete(&helper))??;
+            }
+        } else {
+            place.remove_pins()?;
+        }
+        place.remove_locks();
+        Ok(())
+    }
+
+    /// Filters on clsact qdiscs have no pins that go with the others.
+    fn detach_clsact(&self) {
+        if self.instance.flags & INSTANCE_CLSACT == 0 {
+            return;
+        }
+        let iface = names::from_bytes(&self.instance.name);
+        let ports = self.maps.ports.entries().unwrap_or_default();
+        let place = self.place.clone();
+        let _ = port::in_netns(self.instance.netns, || {
+            let _ = attach::off(&place, FROM_UNDERLAY, On { dev: &iface, ifindex: 0 }, true);
+            for (ifindex, port) in &ports {
+                let dev = names::from_bytes(&port.name);
+                let _ = attach::off(&place, FROM_PORT, On { dev: &dev, ifindex: *ifindex }, true);
+            }
+        });
+    }
+}
+
+/// Whether the running kernel is that version or newer.
+fn kernel_is(major: u8, minor: u8) -> bool {
+    KernelVersion::current().is_ok_and(|kernel| kernel >= KernelVersion::new(major, minor, 0))
+}
+
+/// What everything needs.
+fn check_host() -> Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        return Err(Error::system("load BPF programs")(denied));
+    }
+    if !kernel_is(5, 15) {
+        return Err(Error::state("this kernel", "is older than Linux 5.15, which vxbpf needs"));
+    }
+    Ok(())
+}
+
+/// The underlay interface and our address on it.
+fn underlay(settings: &Settings) -> Result<(Link, IpAddr)> {
+    let link = netdev::link(&settings.iface)?;
+    let what = || format!("interface {}", link.name);
+    if !link.ethernet {
+        return Err(Error::state(what(), "carries no Ethernet frames; vxbpf needs an Ethernet underlay"));
+    }
+    if !link.up {
+        return Err(Error::State {
+            what: what(),
+            why: "is down".to_owned(),
+            hint: Some(format!("set it up first: ip link set dev {} up", link.name)),
+        });
+    }
+    let local = match settings.local {
+        Some(local) => local,
+        None => netdev::first_global_address(link.index)?.ok_or_else(|| Error::State {
+            what: what(),
+            why: "has no global address to be our VTEP address".to_owned(),
+            hint: Some("give it one, or name one with --local".to_owned()),
+        })?,
+    };
+    if local.to_canonical().is_ipv6() {
+        return Err(Error::state(format!("local address {local}"), "is IPv6: an IPv6 underlay is not supported yet"));
+    }
+    Ok((link, local))
+}
+
+/// Attaches XDP to the underlay where the mode asks for it; says whether it did.
+fn attach_xdp(place: &Place, maps: &mut Maps, link: &Link, mode: Mode) -> Result<bool> {
+    let wanted = match mode {
+        Mode::Tc => false,
+        Mode::Xdp => true,
+        Mode::Auto => link.kind == LinkKind::Hardware,
+    };
+    if !wanted {
+        return Ok(false);
+    }
+    let on = On { dev: &link.name, ifindex: link.index };
+    match attach::xdp(place, FROM_UNDERLAY_XDP, on) {
+        // It was worth a try.
+        Err(_) if mode == Mode::Auto => return Ok(false),
+        done => done?,
+    }
+    maps.devs.insert(on.ifindex, on.ifindex, None, 0).map_err(|e| Error::Kernel {
+        doing: format!("let XDP send to {}", on.dev),
+        why: e.to_string(),
+        hint: None,
+        log: format!("{e:?}"),
+    })?;
+    Ok(true)
+}

@@ -1,0 +1,149 @@
+//! VNIs.
+
+use std::collections::HashMap;
+
+use bytemuck::Zeroable as _;
+use vxbpf_common::{Vni, fdb::STATE_DYNAMIC, flood::FloodList};
+
+use super::{
+    Dataplane,
+    info::VniInfo,
+    names,
+    options::{Origin, VniChange, VniOptions},
+};
+use crate::{Error, Result};
+
+impl Dataplane {
+    /// Adds a VNI. From now on packets that carry it are ours.
+    pub fn vni_add(&mut self, vni: Vni, options: &VniOptions, origin: Origin) -> Result<()> {
+        let _lock = self.lock()?;
+        if self.maps.vnis.get(&vni.get())?.is_some() {
+            return Err(Error::exists(format!("VNI {vni}")));
+        }
+        self.check_name(vni, options.name.as_deref())?;
+        let slot = self.new_slot()?;
+        // The VNI itself last: what belongs to it is there when the first packet asks.
+        self.maps.flood.insert(&vni.get(), &FloodList::zeroed())?;
+        self.maps.learned.insert(&vni.get(), &0)?;
+        let added = self.maps.vnis.insert(&vni.get(), &names::vni_to_config(options, slot, origin));
+        if added.is_err() {
+            self.maps.learned.remove(&vni.get())?;
+            self.maps.flood.remove(&vni.get())?;
+        }
+        added
+    }
+
+    /// Changes options of a VNI.
+    pub fn vni_set(&mut self, vni: Vni, change: &VniChange) -> Result<()> {
+        let _lock = self.lock()?;
+        let config = self.vni_config(vni)?;
+        self.check_name(vni, change.name.as_deref())?;
+        let options = change.apply(&names::vni_from_config(&config));
+        let changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
+        self.maps.vnis.insert(&vni.get(), &changed)
+    }
+
+    /// Removes a VNI with all that is in it. Its ports must be gone.
+    pub fn vni_del(&mut self, vni: Vni) -> Result<()> {
+        let _lock = self.lock()?;
+        self.vni_config(vni)?;
+        let ports = self.maps.ports.entries()?;
+        let mut ports: Vec<_> = ports
+            .iter()
+            .filter(|(_, port)| port.vni == vni.get())
+            .map(|(_, port)| names::from_bytes(&port.name))
+            .collect();
+        ports.sort();
+        if let Some(first) = ports.first() {
+            return Err(Error::State {
+                what: format!("VNI {vni}"),
+                why: format!("has ports: {}", ports.join(", ")),
+                hint: Some(format!("remove them first: vxbpf port del {first}")),
+            });
+        }
+        self.maps.vnis.remove(&vni.get())?;
+        for (key, _) in self.maps.fdb.entries()? {
+            if key.vni() == Some(vni) {
+                self.maps.fdb.remove(&key)?;
+            }
+        }
+        for (key, _) in self.maps.neigh.entries()? {
+            if key.vni() == Some(vni) {
+                self.maps.neigh.remove(&key)?;
+            }
+        }
+        for (key, _) in self.maps.vteps.entries()? {
+            if key.vni() == Some(vni) {
+                self.maps.vteps.remove(&key)?;
+            }
+        }
+        self.maps.learned.remove(&vni.get())?;
+        self.maps.flood.remove(&vni.get())?;
+        Ok(())
+    }
+
+    /// All VNIs, by number.
+    pub fn vnis(&self) -> Result<Vec<VniInfo>> {
+        let mut vnis: HashMap<Vni, VniInfo> = HashMap::new();
+        for (number, config) in self.maps.vnis.entries()? {
+            let vni = names::vni(number);
+            let remotes = self.maps.flood.get(&number)?.map_or(0, |list| list.remotes_len as usize);
+            let (options, origin) = (names::vni_from_config(&config), names::origin_from_byte(config.origin));
+            vnis.insert(
+                vni,
+                VniInfo { vni, options, origin, ports: 0, fdb: 0, learned: 0, remotes, neigh: 0 },
+            );
+        }
+        for (_, port) in self.maps.ports.entries()? {
+            if let Some(info) = vnis.get_mut(&names::vni(port.vni)) {
+                info.ports += 1;
+            }
+        }
+        let now = names::now();
+        for (key, entry) in self.maps.fdb.entries()? {
+            let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) else { continue };
+            if entry.is_live(now, u64::from(info.options.ageing) * vxbpf_common::SECOND) {
+                info.fdb += 1;
+                info.learned += usize::from(entry.state == STATE_DYNAMIC);
+            }
+        }
+        for (key, _) in self.maps.neigh.entries()? {
+            if let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) {
+                info.neigh += 1;
+            }
+        }
+        let mut vnis: Vec<_> = vnis.into_values().collect();
+        vnis.sort_by_key(|info| info.vni);
+        Ok(vnis)
+    }
+
+    /// The VNI of that name.
+    pub fn vni_named(&self, name: &str) -> Result<Option<Vni>> {
+        let bytes = names::to_bytes(name);
+        let vnis = self.maps.vnis.entries()?;
+        let named =
+            vnis.iter().find(|(_, config)| !name.is_empty() && name.len() < 16 && config.name == bytes);
+        Ok(named.map(|(number, _)| names::vni(*number)))
+    }
+
+    /// The options of a VNI as stored, or the error that there is none.
+    pub(super) fn vni_config(&self, vni: Vni) -> Result<vxbpf_common::vni::VniConfig> {
+        self.maps.vnis.get(&vni.get())?.ok_or_else(|| Error::State {
+            what: format!("VNI {vni}"),
+            why: "does not exist".to_owned(),
+            hint: Some(format!("add it first: vxbpf vni add {vni}")),
+        })
+    }
+
+    fn check_name(&self, vni: Vni, name: Option<&str>) -> Result<()> {
+        // An empty name takes the name away.
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(()) };
+        names::check_vni_name(name)?;
+        match self.vni_named(name)? {
+            Some(other) if other != vni => {
+                Err(Error::exists(format!("VNI name {name} (it is VNI {other}'s)")))
+            }
+            _ => Ok(()),
+        }
+    }
+}

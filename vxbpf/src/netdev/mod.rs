@@ -1,0 +1,21 @@
+//! Network interfaces through rtnetlink, in plain calls: each opens a connection in the network namespace of its
+//! caller, and may be made inside or outside an async runtime.
+
+mod address;
+mod change;
+mod counters;
+mod create;
+mod helper;
+mod link;
+mod request;
+mod station;
+mod watch;
+
+pub use address::{add_address, first_global_address};
+pub use change::{delete, enslave, set_mtu, set_up};
+pub use counters::counters;
+pub use create::{End, create_bridge, create_veth, create_vxlan};
+pub use helper::{Helper, create_helper};
+pub use link::{Link, LinkKind, link, links};
+pub use station::{KernelFdb, OnExisting, add_fdb, add_neighbour, fdb};
+pub use watch::removed_links;
