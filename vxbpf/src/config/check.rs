@@ -1,0 +1,232 @@
+//! Whether a config file can be meant: what one table says about another, and addresses that no station has.
+//! Everything that can be refused without the running instance is refused here, before anything is applied.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt::Display,
+    net::IpAddr,
+};
+
+use toml::Spanned;
+use vxbpf_common::{Mac, Vni, flood};
+
+use super::{
+    Config,
+    desired::{Decision, Desired, Port, Station, To, Tunnel, port_options},
+    file::{FdbTable, File, NeighTable, Placed, PortTable, Remote, VniTable},
+    locate::{Flaw, line},
+};
+use crate::dataplane::{FdbState, Limits, Mode, VniOptions};
+
+/// Checks a file and turns it into what it wants.
+pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
+    let mut checker = Checker { text, desired: Desired::default(), places: BTreeMap::new() };
+    for table in &file.vni {
+        checker.vni(table)?;
+    }
+    // Ports of every VNI first: an FDB entry may not be behind another VNI's port.
+    for table in &file.vni {
+        table.port.iter().try_for_each(|port| checker.port(table.vni.get_ref().0, port))?;
+    }
+    for table in &file.vni {
+        checker.entries(table)?;
+    }
+    if let Some(limits) = &file.limits {
+        check_limits(limits)?;
+    }
+    Ok(Config { limits: file.limits.as_ref().map(|limits| *limits.get_ref()), desired: checker.desired })
+}
+
+fn check_limits(limits: &Spanned<Limits>) -> Result<(), Flaw> {
+    let Limits { fdb, neigh, vnis, ports, vteps, counters } = *limits.get_ref();
+    let sizes = [
+        ("fdb", fdb),
+        ("neigh", neigh),
+        ("vnis", vnis),
+        ("ports", ports),
+        ("vteps", vteps),
+        ("counters", counters),
+    ];
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((name, _)) => Err(Flaw::at(limits, format!("{name} is 0, but a table has at least 1 entry"))),
+        None => Ok(()),
+    }
+}
+
+/// What was seen so far.
+struct Checker<'a> {
+    text: &'a str,
+    desired: Desired,
+    /// Where each object was first said, by its name.
+    places: BTreeMap<String, usize>,
+}
+
+impl Checker<'_> {
+    /// Refuses what was said before.
+    fn once<T>(&mut self, object: impl Display, place: &Spanned<T>) -> Result<(), Flaw> {
+        let at = place.span().start;
+        match self.places.entry(object.to_string()) {
+            Entry::Vacant(entry) => {
+                entry.insert(at);
+                Ok(())
+            }
+            Entry::Occupied(entry) => {
+                let first = line(self.text, *entry.get());
+                Err(Flaw::at(place, format!("{} is there already, in line {first}: keep one", entry.key())))
+            }
+        }
+    }
+
+    fn vni(&mut self, table: &VniTable) -> Result<(), Flaw> {
+        let vni = table.vni.get_ref().0;
+        self.once(format!("VNI {vni}"), &table.vni)?;
+        if let Some(name) = &table.name {
+            check_name(name, "a VNI")?;
+            self.once(format!("VNI name {}", name.get_ref()), name)?;
+        }
+        let default = VniOptions::default();
+        let options = VniOptions {
+            name: table.name.as_ref().map(|name| name.get_ref().clone()),
+            learning: table.learning.unwrap_or(default.learning),
+            ageing: table.ageing.unwrap_or(default.ageing),
+            limit: table.limit.unwrap_or(default.limit),
+            arp_miss: table.arp_miss.map_or(default.arp_miss, |word| word.0),
+            ttl: table.ttl.map_or(default.ttl, |word| word.0),
+            tos: table.tos.map_or(default.tos, |word| word.0),
+            df: table.df.map_or(default.df, |word| word.0),
+            vtep_filter: table.vtep_filter.map_or(default.vtep_filter, |word| word.0),
+        };
+        self.desired.vnis.insert(vni, options);
+        let most = |place: Option<usize>, what: &str, max: usize| match place {
+            Some(at) => Err(Flaw { at: Some(at), why: format!("VNI {vni} has more than {max} {what}") }),
+            None => Ok(()),
+        };
+        let remote = table.flood.get(flood::MAX_REMOTES).map(|remote| remote.span().start);
+        most(remote, "remotes in its flood list", flood::MAX_REMOTES)?;
+        let port = table.port.get(flood::MAX_PORTS).map(|port| port.dev.span().start);
+        most(port, "ports", flood::MAX_PORTS)
+    }
+
+    fn port(&mut self, vni: Vni, table: &PortTable) -> Result<(), Flaw> {
+        let dev = table.dev.get_ref();
+        check_name(&table.dev, "an interface")?;
+        if let Some(port) = self.desired.ports.get(dev).filter(|port| port.vni != vni) {
+            let why = format!("port {dev} is in VNI {} already: a port is in one VNI", port.vni);
+            return Err(Flaw::at(&table.dev, why));
+        }
+        self.once(format!("port {dev}"), &table.dev)?;
+        for mac in &table.mac_lock {
+            check_station(mac)?;
+        }
+        let mac_lock = table.mac_lock.iter().map(|mac| mac.get_ref().0).collect();
+        let options = port_options(table.mode.map_or(Mode::Auto, |word| word.0), mac_lock, table.isolated);
+        self.desired.ports.insert(dev.clone(), Port { vni, options });
+        Ok(())
+    }
+
+    fn entries(&mut self, table: &VniTable) -> Result<(), Flaw> {
+        let vni = table.vni.get_ref().0;
+        table.flood.iter().try_for_each(|remote| self.flood(vni, remote))?;
+        let mut decided = BTreeSet::new();
+        for (list, decision) in [(&table.allow, Decision::Allow), (&table.deny, Decision::Deny)] {
+            for addr in list {
+                self.vtep(vni, addr, decision, &mut decided)?;
+            }
+        }
+        table.fdb.iter().try_for_each(|entry| self.fdb(vni, entry))?;
+        table.neigh.iter().try_for_each(|entry| self.neigh(vni, entry))
+    }
+
+    fn flood(&mut self, vni: Vni, remote: &Spanned<Remote>) -> Result<(), Flaw> {
+        let Remote { addr, vni: other, port } = *remote.get_ref();
+        let tunnel = Tunnel { addr, vni: other.filter(|other| *other != vni), port };
+        self.once(format!("remote {tunnel} of the flood list of VNI {vni}"), remote)?;
+        self.desired.flood.insert((vni, tunnel), ());
+        Ok(())
+    }
+
+    fn vtep(
+        &mut self,
+        vni: Vni,
+        place: &Placed<IpAddr>,
+        decision: Decision,
+        decided: &mut BTreeSet<IpAddr>,
+    ) -> Result<(), Flaw> {
+        let addr = place.get_ref().0;
+        if !decided.insert(addr) {
+            let why = format!("VTEP {addr} is in allow or deny of VNI {vni} already: keep one");
+            return Err(Flaw::at(place, why));
+        }
+        self.desired.vteps.insert((vni, addr), decision);
+        Ok(())
+    }
+
+    fn fdb(&mut self, vni: Vni, table: &FdbTable) -> Result<(), Flaw> {
+        let mac = table.mac.get_ref().0;
+        if mac.is_zero() {
+            let why =
+                format!("{mac} is no station; remotes that get floods go into flood = […] of VNI {vni}");
+            return Err(Flaw::at(&table.mac, why));
+        }
+        check_station(&table.mac)?;
+        self.once(format!("fdb {mac} vni {vni}"), &table.mac)?;
+        let to = match (&table.dst, &table.dev) {
+            (Some(dst), None) => {
+                let other = table.vni.as_ref().map(|vni| vni.get_ref().0).filter(|other| *other != vni);
+                let port = table.port.as_ref().map(|port| port.get_ref().0.get());
+                To::Tunnel(Tunnel { addr: dst.get_ref().0, vni: other, port })
+            }
+            (None, Some(dev)) => {
+                check_name(dev, "an interface")?;
+                if table.vni.is_some() || table.port.is_some() {
+                    let why = format!("fdb {mac} vni {vni}: vni and port go with dst, not with dev");
+                    return Err(Flaw::at(&table.mac, why));
+                }
+                if self.desired.ports.get(dev.get_ref()).is_none_or(|port| port.vni != vni) {
+                    let dev_name = dev.get_ref();
+                    let why = format!(
+                        "fdb {mac} vni {vni}: {dev_name} is no port of VNI {vni}: add it, [[vni.port]] dev = {dev_name:?}"
+                    );
+                    return Err(Flaw::at(dev, why));
+                }
+                To::Port(dev.get_ref().clone())
+            }
+            _ => {
+                let why =
+                    format!("fdb {mac} vni {vni}: say where it is, with either dst (a VTEP) or dev (a port)");
+                return Err(Flaw::at(&table.mac, why));
+            }
+        };
+        let state = table.state.map_or(FdbState::Permanent, |word| word.0);
+        self.desired.fdb.insert((vni, mac), Station { to, state });
+        Ok(())
+    }
+
+    fn neigh(&mut self, vni: Vni, table: &NeighTable) -> Result<(), Flaw> {
+        let addr = table.addr.get_ref().0;
+        check_station(&table.lladdr)?;
+        self.once(format!("neigh {addr} vni {vni}"), &table.addr)?;
+        self.desired.neigh.insert((vni, addr), table.lladdr.get_ref().0);
+        Ok(())
+    }
+}
+
+/// Interfaces and VNIs have names of 1 to 15 characters (IFNAMSIZ, linux/if.h).
+fn check_name(name: &Spanned<String>, of: &str) -> Result<(), Flaw> {
+    let text = name.get_ref();
+    if (1..=15).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic() && c != '/') {
+        return Ok(());
+    }
+    let why =
+        format!("{text:?} cannot be the name of {of}: 1 to 15 printable characters without '/' and spaces");
+    Err(Flaw::at(name, why))
+}
+
+fn check_station(mac: &Placed<Mac>) -> Result<(), Flaw> {
+    let address = mac.get_ref().0;
+    if address.is_station() {
+        return Ok(());
+    }
+    let what = if address.is_zero() { "all zeros" } else { "a group address" };
+    Err(Flaw::at(mac, format!("{address} is {what}, which no station has")))
+}

@@ -1,0 +1,129 @@
+//! What is there, as far as a config file can speak of it, and who entered it.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use vxbpf_common::{Mac, Vni};
+
+use super::desired::{Decision, Port, Station, To, Tunnel, port_options};
+use crate::{
+    Result,
+    dataplane::{Dataplane, FdbFilter, FdbInfo, Mode, Origin, PortInfo, VniOptions, VtepPolicy},
+};
+
+/// Something that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen<T> {
+    /// What it is.
+    pub value: T,
+    /// Who entered it.
+    pub origin: Origin,
+}
+
+/// All that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// VNIs.
+    pub vnis: BTreeMap<Vni, Seen<VniOptions>>,
+    /// Ports, by interface.
+    pub ports: BTreeMap<String, Seen<Port>>,
+    /// Remotes of flood lists.
+    pub flood: BTreeMap<(Vni, Tunnel), Seen<()>>,
+    /// FDB entries, without the flood lists.
+    pub fdb: BTreeMap<(Vni, Mac), Seen<Station>>,
+    /// Neighbours.
+    pub neigh: BTreeMap<(Vni, IpAddr), Seen<Mac>>,
+    /// Decisions about VTEPs.
+    pub vteps: BTreeMap<(Vni, IpAddr), Seen<Decision>>,
+}
+
+impl<T> Seen<T> {
+    /// Something of that origin.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+}
+
+impl Observed {
+    /// Looks at a running instance.
+    pub fn read(dataplane: &Dataplane, dstport: u16) -> Result<Self> {
+        let mut observed = Self::default();
+        for vni in dataplane.vnis()? {
+            observed.vnis.insert(vni.vni, Seen::new(vni.options, vni.origin));
+        }
+        for info in dataplane.ports()? {
+            observed.ports.insert(info.dev.clone(), Seen::new(port(&info), info.origin));
+        }
+        for info in dataplane.fdb(&FdbFilter::default())? {
+            observed.entry(&info, dstport);
+        }
+        for neigh in dataplane.neighs(None)? {
+            observed
+                .neigh
+                .insert((neigh.vni, neigh.addr.to_canonical()), Seen::new(neigh.lladdr, neigh.origin));
+        }
+        for vtep in dataplane.vteps(None)? {
+            let decision = match vtep.policy {
+                VtepPolicy::None => continue,
+                VtepPolicy::Allow => Decision::Allow,
+                VtepPolicy::Deny => Decision::Deny,
+            };
+            observed.vteps.insert((vtep.vni, vtep.addr.to_canonical()), Seen::new(decision, vtep.origin));
+        }
+        Ok(observed)
+    }
+
+    fn entry(&mut self, info: &FdbInfo, dstport: u16) {
+        let tunnel =
+            info.dst.map(|addr| Tunnel { addr, vni: info.dst_vni, port: info.port }.on(info.vni, dstport));
+        match (tunnel, &info.dev) {
+            (Some(tunnel), _) if info.mac.is_zero() => {
+                self.flood.insert((info.vni, tunnel), Seen::new((), info.origin));
+            }
+            (Some(tunnel), _) => self.station(info, To::Tunnel(tunnel)),
+            (None, Some(dev)) if !info.mac.is_zero() => self.station(info, To::Port(dev.clone())),
+            (None, _) => {}
+        }
+    }
+
+    fn station(&mut self, info: &FdbInfo, to: To) {
+        let station = Station { to, state: info.state };
+        self.fdb.insert((info.vni, info.mac), Seen::new(station, info.origin));
+    }
+}
+
+/// A port by what was asked for, which for `auto` is not what is in force.
+fn port(info: &PortInfo) -> Port {
+    let mode = if info.auto { Mode::Auto } else { info.mode };
+    Port { vni: info.vni, options: port_options(mode, info.mac_lock.clone(), info.isolated) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataplane::FdbState;
+
+    #[test]
+    fn an_entry_has_one_spelling_whatever_the_tables_say() {
+        let vni = Vni::new(42).expect("fits");
+        let info = FdbInfo {
+            vni,
+            mac: Mac::new([2, 0, 0, 0, 0, 1]),
+            dst: Some("192.168.104.3".parse().expect("address")),
+            dst_vni: Some(vni),
+            port: Some(4789),
+            dev: None,
+            state: FdbState::Static,
+            origin: Origin::Config,
+            used: 0,
+            updated: 0,
+        };
+        let mut observed = Observed::default();
+        observed.entry(&info, 4789);
+        observed.entry(&FdbInfo { mac: Mac::ZERO, port: Some(4790), ..info.clone() }, 4789);
+        let tunnel = Tunnel { addr: "192.168.104.3".parse().expect("address"), vni: None, port: None };
+        let station = Station { to: To::Tunnel(tunnel), state: FdbState::Static };
+        assert_eq!(observed.fdb[&(vni, info.mac)], Seen::new(station, Origin::Config));
+        let flood: Vec<_> = observed.flood.keys().collect();
+        assert_eq!(flood, [&(vni, Tunnel { port: Some(4790), ..tunnel })]);
+    }
+}

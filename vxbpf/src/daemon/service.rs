@@ -1,0 +1,143 @@
+//! What the daemon does to its instance, one method per occasion.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use nix::net::if_::if_indextoname;
+use tracing::{debug, error, info, warn};
+
+use super::notify;
+use crate::{
+    Result,
+    config::{self, Config},
+    dataplane::{Dataplane, Events, InstanceName, PortInfo, Settings},
+    netdev,
+};
+
+/// The instance that this daemon is for.
+pub(super) struct Service {
+    dataplane: Dataplane,
+    settings: Settings,
+    config: Option<PathBuf>,
+    /// Index of the underlay interface, until it goes away.
+    underlay: Option<u32>,
+}
+
+impl Service {
+    /// Takes care of an instance that was just started.
+    pub(super) fn new(dataplane: Dataplane, settings: Settings, config: Option<PathBuf>) -> Self {
+        let underlay = netdev::link(&settings.iface).map(|link| link.index).ok();
+        Self { dataplane, settings, config, underlay }
+    }
+
+    /// The instance's name.
+    pub(super) fn instance(&self) -> &InstanceName {
+        &self.settings.instance
+    }
+
+    /// Its events.
+    pub(super) fn events(&self) -> Result<Events> {
+        self.dataplane.events()
+    }
+
+    /// The instance in a few words.
+    pub(super) fn summary(&self) -> String {
+        let name = self.instance();
+        let count =
+            |n: Result<usize>, what: &str| n.map_or_else(|_| format!("? {what}s"), |n| plural(n, what));
+        let vnis = count(self.dataplane.vnis().map(|vnis| vnis.len()), "VNI");
+        let ports = count(self.dataplane.ports().map(|ports| ports.len()), "port");
+        format!("instance {name} forwards on {}, {vnis}, {ports}", self.settings.iface)
+    }
+
+    /// Makes the running state equal to a config file; all of it or nothing.
+    pub(super) fn apply(&mut self, config: &Config) -> Result<()> {
+        let applied = config::settle(&mut self.dataplane, &config.desired)?;
+        for change in &applied.changes {
+            info!("config: {change}");
+        }
+        for vni in applied.held {
+            warn!("config: vni {vni} is no longer in the file but stays: commands entered something in it");
+        }
+        Ok(())
+    }
+
+    /// Reads the config file again. What is wrong with it changes nothing.
+    pub(super) fn reload(&mut self) {
+        let Some(path) = self.config.clone() else {
+            warn!("SIGHUP: there is no config file to read again (run was given no --config)");
+            return;
+        };
+        notify::reloading();
+        let reloaded = config::load(&path).and_then(|config| {
+            if config.limits.is_some_and(|limits| limits != self.settings.limits) {
+                warn!("{}: limits are fixed when the instance is first started; not changed", path.display());
+            }
+            self.apply(&config)
+        });
+        match reloaded {
+            Ok(()) => info!("{}: reloaded", path.display()),
+            Err(e) => {
+                error!("{}: not reloaded, everything stays as it is: {e}", path.display());
+                if let Some(hint) = e.hint() {
+                    error!("hint: {hint}");
+                }
+            }
+        }
+        notify::ready(&self.summary());
+    }
+
+    /// Removes expired entries, and looks for interfaces that went away unheard.
+    pub(super) fn sweep(&mut self) {
+        match self.dataplane.sweep() {
+            Ok(0) => {}
+            Ok(swept) => debug!("aged out {swept} FDB entries"),
+            Err(e) => warn!("cannot remove aged entries: {e}"),
+        }
+        self.look_for_lost();
+    }
+
+    /// An interface of this namespace went away.
+    pub(super) fn link_removed(&mut self, ifindex: u32) {
+        let of_a_port = |ports: Vec<PortInfo>| ports.iter().any(|port| port.ifindex == ifindex);
+        if self.underlay == Some(ifindex) || self.dataplane.ports().is_ok_and(of_a_port) {
+            self.look_for_lost();
+        }
+    }
+
+    /// Lets go of every interface that is no longer there.
+    fn look_for_lost(&mut self) {
+        // The ports first: one that is added meanwhile is not missed among the interfaces.
+        let looked = self.dataplane.ports().and_then(|ports| Ok((ports, netdev::links()?)));
+        let (ports, links) = match looked {
+            Ok(looked) => looked,
+            Err(e) => return warn!("cannot look for interfaces that went away: {e}"),
+        };
+        let there: HashSet<u32> = links.iter().map(|link| link.index).collect();
+        if self.underlay.is_some_and(|ifindex| !there.contains(&ifindex)) {
+            self.underlay = None;
+            error!(
+                "the underlay interface {} is gone: no tunnel works; when it is back, restart this instance",
+                self.settings.iface
+            );
+        }
+        ports.iter().filter(|port| !there.contains(&port.ifindex)).for_each(|port| self.let_go(port));
+    }
+
+    fn let_go(&mut self, port: &PortInfo) {
+        match self.dataplane.port_del(&port.dev) {
+            Ok(()) => info!("port {} removed from VNI {}: its interface is gone", port.dev, port.vni),
+            Err(e) => warn!("port {}: its interface is gone, and it cannot be removed: {e}", port.dev),
+        }
+    }
+}
+
+fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// The interface of an index, by name; one that is gone by its index.
+pub(super) fn dev(ifindex: u32) -> String {
+    // nix takes "no such interface" for an empty name.
+    let name = if_indextoname(ifindex).ok().filter(|name| !name.is_empty());
+    name.map_or_else(|| format!("if{ifindex}"), |name| name.to_string_lossy().into_owned())
+}
