@@ -1,0 +1,153 @@
+//! `vxbpf neigh`: the neighbour table that answers ARP and ND.
+
+use std::net::IpAddr;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use vxbpf_common::Mac;
+
+use super::{
+    Globals,
+    output::Columns,
+    values,
+    which::{HomeVni, Scope},
+};
+use crate::dataplane::{FdbState, NeighInfo, Origin};
+
+const AFTER: &str = "\
+Examples:
+  vxbpf neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:03 vni 42
+  vxbpf neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:03 dev vxlan1 nud permanent
+  vxbpf neigh show vni 42
+  vxbpf neigh del 12.12.12.3 dev vxlan1";
+
+/// Neighbour table for ARP and ND.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER, override_usage = "vxbpf neigh {add|replace|del|show|flush} …")]
+pub(super) struct NeighArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Add a neighbour
+    #[command(override_usage = "vxbpf neigh add ADDR lladdr MAC {vni VNI|dev NAME}")]
+    Add(Entry),
+    /// Add a neighbour or change its MAC
+    #[command(override_usage = "vxbpf neigh replace ADDR lladdr MAC {vni VNI|dev NAME}")]
+    Replace(Entry),
+    /// Remove a neighbour
+    #[command(alias = "delete", override_usage = "vxbpf neigh del ADDR {vni VNI|dev NAME}")]
+    Del(Del),
+    /// Show neighbours
+    #[command(aliases = ["list", "ls"], override_usage = "vxbpf neigh show [vni VNI] [dev NAME]")]
+    Show(Scope),
+    /// Remove neighbours: of a VNI, or without one of all VNIs
+    #[command(override_usage = "vxbpf neigh flush [vni VNI] [dev NAME]")]
+    Flush(Scope),
+}
+
+#[derive(Debug, Args)]
+struct Entry {
+    /// The address
+    #[arg(value_parser = values::ip)]
+    addr: IpAddr,
+    /// The station that has it
+    #[arg(long, value_name = "MAC")]
+    lladdr: Mac,
+    #[command(flatten)]
+    which: HomeVni,
+    /// Accepted, changes nothing
+    #[arg(long, value_name = "permanent", value_parser = values::nud)]
+    nud: Option<()>,
+}
+
+#[derive(Debug, Args)]
+struct Del {
+    /// The address
+    #[arg(value_parser = values::ip)]
+    addr: IpAddr,
+    #[command(flatten)]
+    which: HomeVni,
+    /// Accepted and not compared, as in iproute2
+    #[arg(long, value_name = "MAC")]
+    lladdr: Option<Mac>,
+    /// Accepted, changes nothing
+    #[arg(long, value_name = "permanent", value_parser = values::nud)]
+    nud: Option<()>,
+}
+
+pub(super) fn run(args: &NeighArgs, globals: &Globals) -> anyhow::Result<()> {
+    let mut dataplane = globals.open()?;
+    match &args.verb {
+        Verb::Add(entry) => {
+            let vni = entry.which.resolve(&dataplane)?;
+            dataplane.neigh_add(vni, entry.addr, entry.lladdr, Origin::Command)?;
+        }
+        Verb::Replace(entry) => {
+            let vni = entry.which.resolve(&dataplane)?;
+            dataplane.neigh_replace(vni, entry.addr, entry.lladdr, Origin::Command)?;
+        }
+        Verb::Del(del) => {
+            let vni = del.which.resolve(&dataplane)?;
+            dataplane.neigh_del(vni, del.addr)?;
+        }
+        Verb::Show(scope) => {
+            let neighs = dataplane.neighs(scope.resolve(&dataplane)?)?;
+            globals.show(&neighs.iter().map(row).collect::<Vec<_>>(), || table(&neighs))?;
+        }
+        Verb::Flush(scope) => {
+            let vni = scope.resolve(&dataplane)?;
+            globals.removed(dataplane.neigh_flush(vni)?)?;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Row {
+    addr: IpAddr,
+    lladdr: String,
+    vni: u32,
+    state: FdbState,
+}
+
+fn row(neigh: &NeighInfo) -> Row {
+    Row { addr: neigh.addr, lladdr: neigh.lladdr.to_string(), vni: neigh.vni.get(), state: neigh.state }
+}
+
+fn table(neighs: &[NeighInfo]) -> String {
+    let mut table = Columns::new(["ADDRESS", "LLADDR", ">VNI", "STATE"]);
+    for n in neighs {
+        table.row([n.addr.to_string(), n.lladdr.to_string(), n.vni.to_string(), n.state.to_string()]);
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use vxbpf_common::Vni;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_are_shown_as_promised() {
+        let neigh = NeighInfo {
+            vni: Vni::new(42).unwrap(),
+            addr: "12.12.12.3".parse().unwrap(),
+            lladdr: "02:42:c0:a8:00:03".parse().unwrap(),
+            state: FdbState::Permanent,
+            origin: Origin::Command,
+        };
+        assert_eq!(
+            serde_json::to_string(&row(&neigh)).unwrap(),
+            r#"{"addr":"12.12.12.3","lladdr":"02:42:c0:a8:00:03","vni":42,"state":"permanent"}"#
+        );
+        assert_eq!(
+            table(&[neigh]),
+            "ADDRESS     LLADDR             VNI  STATE\n\
+             12.12.12.3  02:42:c0:a8:00:03   42  permanent\n"
+        );
+    }
+}
