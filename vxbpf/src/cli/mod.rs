@@ -108,7 +108,7 @@ enum Verb {
     Port(port::PortArgs),
     /// Forwarding database: add, append, replace, del, show, get, flush
     Fdb(fdb::FdbArgs),
-    /// Neighbour table for ARP and ND: add, replace, del, show, flush
+    /// Neighbour table of the ARP proxy: add, replace, del, show, flush
     Neigh(neigh::NeighArgs),
     /// Who may send to a VNI: allow, deny, show
     Vtep(vtep::VtepArgs),
