@@ -150,7 +150,8 @@ impl Account {
         }
         match self.outcome {
             Ok(Verdict::Port | Verdict::Peer) => sent(self.out_slot, len),
-            Ok(Verdict::Underlay | Verdict::Resolve) => {
+            // (What the helper device sends on was counted when it was sent there; it has no slots.)
+            Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve) => {
                 sent(self.vni_slot, len);
                 sent(self.vtep_slot, len);
             }
@@ -158,7 +159,7 @@ impl Account {
             Ok(Verdict::Reply) => sent(self.port_slot, len),
             // A group is flooded by nature; an unknown station is worth telling.
             Ok(Verdict::Flood) if !self.dst.is_group() => events::report(KIND_MISS, self),
-            Ok(Verdict::Pass | Verdict::Flood | Verdict::Neighbour) => {}
+            Ok(Verdict::Pass | Verdict::Flood) => {}
             Err(reason) => {
                 if direction == Direction::FromPort {
                     not_sent(self.vni_slot);
@@ -167,6 +168,11 @@ impl Account {
                 events::report(KIND_DROP, self);
             }
         }
+    }
+
+    /// Reports what was learned from the packet, whatever becomes of it.
+    #[inline(always)]
+    pub fn report_learned(&self) {
         if let Some(kind) = self.learned {
             events::report(kind, self);
         }

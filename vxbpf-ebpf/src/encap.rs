@@ -83,17 +83,24 @@ fn to_remote<P: Packet>(pkt: &P, account: &mut Account, station: &FdbEntry) -> v
     account.remote = station.remote;
     account.dstport = station.dstport;
     account.dst_vni = station.dst_vni;
-    match nexthop::find(pkt, &mut account.hop, instance, station.remote, account.now) {
+    let reach = nexthop::find(pkt, &mut account.hop, instance, station.remote, account.now);
+    account.out = account.hop.ifindex;
+    match reach {
+        Reach::None => Err(DropReason::NoRoute),
         Reach::Known if !P::can_send_to(account.hop.ifindex) => Ok(Verdict::Pass),
-        Reach::Known => {
-            account.out = account.hop.ifindex;
-            Ok(Verdict::Underlay)
+        Reach::Known if !nexthop::is_due(&account.hop, account.now) => Ok(Verdict::Underlay),
+        _ if !P::RESOLVES => Ok(Verdict::Pass),
+        _ if pkt.is_ip() => {
+            if reach == Reach::Known {
+                nexthop::probed(&station.remote, &mut account.hop, account.now);
+            }
+            Ok(Verdict::Neighbour)
         }
+        Reach::Known => Ok(Verdict::Underlay),
         Reach::NoNeighbour => {
             account.out = instance.helper;
             Ok(Verdict::Resolve)
         }
-        Reach::None => Err(DropReason::NoRoute),
     }
 }
 

@@ -73,6 +73,7 @@ fn from_underlay_xdp(ctx: XdpContext) -> u32 {
 #[inline(always)]
 fn tc_action(mut skb: tc::Skb, account: &mut Account, direction: Direction) -> i32 {
     write(&mut skb, account, direction);
+    account.report_learned();
     account.settle(direction);
     match account.outcome() {
         Ok(Verdict::Pass) => tc::PASS,
@@ -88,6 +89,7 @@ fn tc_action(mut skb: tc::Skb, account: &mut Account, direction: Direction) -> i
 
 #[inline(always)]
 fn xdp_action(mut frame: xdp::Frame, account: &mut Account, direction: Direction) -> u32 {
+    account.report_learned();
     // What takes copies, neighbours or a route is for TC, which finds the frame untouched, and counts it.
     if let Ok(Verdict::Pass | Verdict::Resolve | Verdict::Neighbour | Verdict::Flood)
     | Err(DropReason::NoRoute) = account.outcome()

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use vxbpf_common::{
     Addr, Mac,
     instance::Instance,
-    nexthop::{LIFETIME, NextHop},
+    nexthop::{LIFETIME, NextHop, PROBE},
 };
 
 use crate::{
@@ -26,7 +26,7 @@ struct Aligned<T>(T);
 
 /// The next hop to nowhere.
 pub(crate) const NOWHERE: NextHop =
-    NextHop { expires: 0, ifindex: 0, mtu: 0, src_mac: Mac::ZERO, dst_mac: Mac::ZERO };
+    NextHop { expires: 0, probed: 0, ifindex: 0, mtu: 0, src_mac: Mac::ZERO, dst_mac: Mac::ZERO };
 
 /// The way to `remote`, from the cache or anew. What is not known of `hop` is zero.
 #[inline(always)]
@@ -37,7 +37,8 @@ pub(crate) fn find<P: Packet>(
     remote: Addr,
     now: u64,
 ) -> Reach {
-    if let Some(cached) = maps::nexthop(&remote)
+    let cached = maps::nexthop(&remote);
+    if let Some(cached) = cached
         && now < cached.expires
     {
         *hop = *cached;
@@ -47,9 +48,23 @@ pub(crate) fn find<P: Packet>(
     let reach = pkt.route(instance.helper, local, to, hop);
     if reach == Reach::Known {
         hop.expires = now + LIFETIME;
+        hop.probed = cached.map_or(0, |cached| cached.probed);
         maps::nexthop_insert(&remote, hop);
     }
     reach
+}
+
+/// Whether a frame is due to go through the kernel's neighbour code.
+#[inline(always)]
+pub(crate) fn is_due(hop: &NextHop, now: u64) -> bool {
+    now.saturating_sub(hop.probed) >= PROBE
+}
+
+/// Notes that one does.
+#[inline(always)]
+pub(crate) fn probed(remote: &Addr, hop: &mut NextHop, now: u64) {
+    hop.probed = now;
+    maps::nexthop_insert(remote, hop);
 }
 
 /// Asks the kernel for the way of a UDP packet from `local` to `remote` that comes in on `from`.

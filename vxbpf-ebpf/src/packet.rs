@@ -75,6 +75,9 @@ pub enum Reach {
 /// A packet in a hook.
 #[expect(clippy::len_without_is_empty, reason = "no packet is")]
 pub trait Packet {
+    /// Whether the hook can hand packets to the kernel's neighbour code.
+    const RESOLVES: bool;
+
     /// Bytes of the frame.
     fn len(&self) -> u32;
 
@@ -108,6 +111,10 @@ pub trait Packet {
         unsafe { ptr::write_unaligned(at as *mut T, value) };
         Some(())
     }
+
+    /// Whether the kernel files the packet under IP, and so will its encapsulated form: its neighbour code takes no
+    /// other.
+    fn is_ip(&self) -> bool;
 
     /// Payload bytes of each segment of a GSO frame, 0 for any other.
     fn gso_size(&self) -> u32;

@@ -162,7 +162,7 @@ impl Skb {
             | BPF_F_ADJ_ROOM_ENCAP_L4_UDP
             | BPF_F_ADJ_ROOM_ENCAP_L2_ETH
             | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
-        if matches!(self.protocol(), ETH_IPV4 | ETH_IPV6)
+        if self.is_ip()
             && self.ctx.adjust_room(room as i32, BPF_ADJ_ROOM_MAC, flags as u64 | (inner_l2 << 56)).is_ok()
         {
             return Ok(());
@@ -257,6 +257,13 @@ impl VlanTag {
 }
 
 impl Packet for Skb {
+    const RESOLVES: bool = true;
+
+    #[inline(always)]
+    fn is_ip(&self) -> bool {
+        matches!(self.protocol(), ETH_IPV4 | ETH_IPV6)
+    }
+
     #[inline(always)]
     fn len(&self) -> u32 {
         self.len

@@ -18,10 +18,11 @@ pub enum Verdict {
     Peer,
     /// To the underlay.
     Underlay,
-    /// To the underlay, but the kernel has no neighbour entry for the next hop: by the helper device.
-    Resolve,
-    /// On the helper device: to the underlay as soon as the kernel knows the next hop's MAC.
+    /// To the underlay, through the kernel's neighbour code: it does not know the next hop's MAC yet, or is to see
+    /// for once that we still use it.
     Neighbour,
+    /// The same for what that code does not take: by the helper device.
+    Resolve,
     /// Turned into the answer: back to the port it came from.
     Reply,
     /// A copy to everyone concerned.

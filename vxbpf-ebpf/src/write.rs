@@ -12,7 +12,9 @@ use crate::{
 #[inline(always)]
 pub fn write<P: Packet>(pkt: &mut P, account: &mut Account, direction: Direction) {
     match (direction, account.outcome) {
-        (Direction::FromPort, Ok(Verdict::Underlay | Verdict::Resolve)) => encap::push(pkt, account),
+        (Direction::FromPort, Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve)) => {
+            encap::push(pkt, account)
+        }
         (Direction::FromUnderlay, Ok(Verdict::Port | Verdict::Peer)) => decap::pop(pkt, account),
         (Direction::FromUnderlay, Ok(Verdict::Flood)) => {
             decap::pop(pkt, account);

@@ -52,6 +52,13 @@ impl Frame {
 }
 
 impl Packet for Frame {
+    const RESOLVES: bool = false;
+
+    #[inline(always)]
+    fn is_ip(&self) -> bool {
+        false
+    }
+
     #[inline(always)]
     fn len(&self) -> u32 {
         let (start, end) = self.bounds();
