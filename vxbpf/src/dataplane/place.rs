@@ -178,12 +178,20 @@ fn is_bpffs() -> bool {
     statfs(BPFFS).is_ok_and(|fs| fs.filesystem_type() == BPF_FS_MAGIC)
 }
 
-/// Mounts our bpffs, unless it is.
+/// The instances that have pins, whatever state they are in.
+pub(super) fn instances() -> Vec<InstanceName> {
+    let entries = fs::read_dir(BPFFS).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Mounts our bpffs, unless it is. One at a time: a second mount would hide what is pinned in the first.
 pub(super) fn mount() -> Result<()> {
+    fs::create_dir_all(BPFFS).map_err(Error::system(format!("create {BPFFS}")))?;
+    let lock = File::open(RUN).map_err(Error::system(format!("open {RUN}")))?;
+    lock.lock().map_err(Error::system(format!("lock {RUN}")))?;
     if is_bpffs() {
         return Ok(());
     }
-    fs::create_dir_all(BPFFS).map_err(Error::system(format!("create {BPFFS}")))?;
     nix::mount::mount(Some("bpffs"), BPFFS, Some("bpf"), MsFlags::empty(), Some("mode=0700"))
         .map_err(|e| Error::system(format!("mount a bpffs on {BPFFS}"))(e.into()))
 }

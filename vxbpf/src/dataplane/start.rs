@@ -57,7 +57,7 @@ impl Dataplane {
         }
         // Pins without an instance are of a start that was killed half-way.
         place.remove_pins()?;
-        match Self::start_anew(settings, &place) {
+        match Self::start_anew(settings, &place, &mut started) {
             Ok(mut dataplane) => {
                 dataplane.daemon = Some(daemon);
                 Ok((dataplane, started))
@@ -70,13 +70,21 @@ impl Dataplane {
         }
     }
 
-    fn start_anew(settings: &Settings, place: &Place) -> Result<Self> {
+    fn start_anew(settings: &Settings, place: &Place, started: &mut Started) -> Result<Self> {
         let (link, local) = underlay(settings)?;
         let clsact = !kernel_is(6, 6);
         place.create()?;
         let mut object = object::load(place, &settings.limits)?;
         object::pin_programs(place, &mut object)?;
-        let helper = netdev::create_helper(settings.dstport)?.link;
+        let had_helper = netdev::link(&netdev::helper_name(settings.dstport)).is_ok();
+        let netdev::Helper { link: helper, serves_gro } = netdev::create_helper(settings.dstport)?;
+        if !serves_gro {
+            started.warnings.push(format!(
+                "UDP port {} belongs to a socket that is not VXLAN's: the underlay's GRO will not merge what we receive, \
+                 and TCP through the overlay will be slower",
+                settings.dstport
+            ));
+        }
         let done = (|| {
             let mut instance = Instance {
                 local: Addr::from(local),
@@ -105,7 +113,9 @@ impl Dataplane {
         })();
         if done.is_err() {
             let _ = attach::off(place, FROM_UNDERLAY, On { dev: &link.name, ifindex: link.index }, clsact);
-            let _ = netdev::delete(&helper.name);
+            if !had_helper {
+                let _ = netdev::delete(&helper.name);
+            }
         }
         done
     }
@@ -205,7 +215,9 @@ impl Dataplane {
             place.remove_pins()?;
             let helper = names::from_bytes(&dataplane.instance.helper_name);
             // Where the namespace is gone, so is the device.
-            if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
+            if let Ok((netns, _)) = netns::find(dataplane.instance.netns)
+                && !helper_is_shared(&dataplane.instance)
+            {
                 netns.run(|| netdev::delete(&helper))??;
             }
         } else {
@@ -231,6 +243,14 @@ impl Dataplane {
             }
         });
     }
+}
+
+/// Whether another instance of the same network namespace uses the same helper device.
+fn helper_is_shared(instance: &Instance) -> bool {
+    let others = place::instances().into_iter().filter_map(|name| Dataplane::open(&name).ok());
+    others
+        .map(|other| other.instance)
+        .any(|other| other.netns == instance.netns && other.helper == instance.helper)
 }
 
 /// Whether the running kernel is that version or newer.
@@ -273,7 +293,10 @@ fn underlay(settings: &Settings) -> Result<(Link, IpAddr)> {
         })?,
     };
     if local.to_canonical().is_ipv6() {
-        return Err(Error::state(format!("local address {local}"), "is IPv6: an IPv6 underlay is not supported yet"));
+        return Err(Error::state(
+            format!("local address {local}"),
+            "is IPv6: an IPv6 underlay is not supported yet",
+        ));
     }
     Ok((link, local))
 }

@@ -26,12 +26,17 @@ pub struct Helper {
     pub serves_gro: bool,
 }
 
+/// What the helper device of a UDP port is called.
+pub fn helper_name(dstport: u16) -> String {
+    format!("vxbpf{dstport}")
+}
+
 /// Makes the helper device of a UDP port, or takes the one that is there.
 ///
 /// It is not `external`: devices that share a UDP port must agree in that, and users shall be able to add VXLAN
 /// devices of their own on this port.
 pub fn create_helper(dstport: u16) -> Result<Helper> {
-    let name = format!("vxbpf{dstport}");
+    let name = helper_name(dstport);
     let link = match link::find(&name)? {
         Some(link) if is_helper(&link) => link,
         Some(_) => {

@@ -15,7 +15,7 @@ pub use address::{add_address, first_global_address};
 pub use change::{delete, enslave, set_mtu, set_up};
 pub use counters::counters;
 pub use create::{End, create_bridge, create_veth, create_vxlan};
-pub use helper::{Helper, create_helper};
+pub use helper::{Helper, create_helper, helper_name};
 pub use link::{Link, LinkKind, link, links};
 pub use station::{KernelFdb, OnExisting, add_fdb, add_neighbour, fdb};
 pub use watch::removed_links;
