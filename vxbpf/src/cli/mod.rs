@@ -7,7 +7,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::dataplane::{Dataplane, InstanceName};
+use crate::dataplane::{Dataplane, InstanceName, look_from_host};
 
 mod counters;
 mod detach;
@@ -138,6 +138,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
 
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     let globals = &cli.globals;
+    look_from_host()?;
     match &cli.verb {
         Verb::Run(args) => run::run(args, globals)?,
         Verb::Detach => detach::run(globals)?,

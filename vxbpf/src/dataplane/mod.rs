@@ -24,7 +24,7 @@ use std::fs::File;
 pub use events::Events;
 pub use info::*;
 pub use options::*;
-pub use place::leave_private_mounts;
+pub use place::look_from_host;
 pub use port::PortAdded;
 pub use start::Started;
 use vxbpf_common::{ABI_VERSION, instance::Instance};

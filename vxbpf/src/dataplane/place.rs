@@ -6,19 +6,17 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use nix::{
     mount::MsFlags,
-    sched::CloneFlags,
     sys::statfs::{BPF_FS_MAGIC, statfs},
-    unistd::{chdir, geteuid},
 };
 
 use super::options::InstanceName;
-use crate::{Error, Result};
+use crate::{Error, Result, netns};
 
 /// Everything of ours.
 const RUN: &str = "/run/vxbpf";
@@ -196,38 +194,9 @@ pub(super) fn mount() -> Result<()> {
         .map_err(|e| Error::system(format!("mount a bpffs on {BPFFS}"))(e.into()))
 }
 
-/// Leaves the private mount namespace of `ip netns exec`, if our bpffs is not in it: what is mounted there
-/// vanishes with the command. To be called before the process has threads. Ancestors with another root than ours
-/// (a container's) do not count: their mounts are none of ours.
-pub fn leave_private_mounts() -> Result<()> {
-    if !geteuid().is_root() || is_bpffs() {
-        return Ok(());
-    }
-    // Pid 1, or where a sandbox hides that, the first of our ancestors that lives elsewhere.
-    let Some(host) = std::iter::once(1).chain(ancestors()).find_map(foreign_mounts) else { return Ok(()) };
-    let doing = || Error::system("leave the mount namespace of ip netns exec");
-    let here = std::env::current_dir().map_err(doing())?;
-    nix::sched::setns(host.as_fd(), CloneFlags::CLONE_NEWNS).map_err(|e| doing()(e.into()))?;
-    chdir(&here).map_err(|e| doing()(e.into()))
-}
-
-/// Our parent, its parent, and so on.
-fn ancestors() -> impl Iterator<Item = u32> {
-    let parent = |pid: &u32| {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
-        parent.trim().parse().ok().filter(|pid| *pid != 0)
-    };
-    std::iter::successors(Some(std::process::id()), parent).skip(1)
-}
-
-/// The mount namespace of a process, if it is not ours but has the same root.
-fn foreign_mounts(pid: u32) -> Option<File> {
-    let same = |a: &str, b: &str| {
-        let (a, b) = (fs::metadata(a).ok()?, fs::metadata(b).ok()?);
-        Some((a.dev(), a.ino()) == (b.dev(), b.ino()))
-    };
-    let theirs = format!("/proc/{pid}/ns/mnt");
-    let elsewhere = !same("/proc/self/ns/mnt", &theirs)? && same("/", &format!("/proc/{pid}/root/."))?;
-    elsewhere.then(|| File::open(theirs).ok()).flatten()
+/// Sees to it that the pins of all instances are in view: not from among the private mounts of `ip netns exec`, unless
+/// our bpffs is among them. What would be mounted there vanishes with the command. To be called before the process has
+/// threads.
+pub fn look_from_host() -> Result<()> {
+    if is_bpffs() { Ok(()) } else { netns::leave_private_mounts() }
 }

@@ -23,6 +23,7 @@ use nix::{
 };
 
 pub use find::find;
+pub use mounts::leave_private_mounts;
 pub use named::{create, delete, names, path};
 
 use crate::error::{Error, Result};

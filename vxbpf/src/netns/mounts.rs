@@ -1,31 +1,50 @@
 //! Leaving the private mounts of `ip netns exec`: what is mounted among them, everybody else does not see.
 
 use std::{
+    env::current_dir,
     fs::{File, metadata, read_to_string},
+    io,
     os::unix::{fs::MetadataExt as _, process::parent_id},
 };
 
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::{
+    sched::{CloneFlags, setns, unshare},
+    unistd::{chdir, geteuid},
+};
 
 use super::on_thread;
 use crate::error::{Error, Result};
 
+/// Takes the whole process among the mounts of the host. To be called before it has threads.
+pub fn leave_private_mounts() -> Result<()> {
+    let Some(host) = host_mounts() else { return Ok(()) };
+    let here = current_dir().map_err(doing())?;
+    setns(&host, CloneFlags::CLONE_NEWNS).map_err(|e| doing()(e.into()))?;
+    chdir(&here).map_err(|e| doing()(e.into()))
+}
+
 /// Does `work` on a thread of its own, among the mounts of the host.
 pub(super) fn among_host_mounts<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     on_thread(|| {
-        let host = outermost_ancestor();
-        if let Some(host) =
-            host.filter(|host| !same("/proc/thread-self/ns/mnt", &format!("/proc/{host}/ns/mnt")))
-        {
-            let doing = || Error::system("leave the mount namespace of ip netns exec");
-            let mounts = File::open(format!("/proc/{host}/ns/mnt")).map_err(doing())?;
+        if let Some(host) = host_mounts() {
             // Threads share their root and working directory, and who shares them cannot change mounts.
             unshare(CloneFlags::CLONE_FS)
-                .and_then(|()| setns(&mounts, CloneFlags::CLONE_NEWNS))
+                .and_then(|()| setns(&host, CloneFlags::CLONE_NEWNS))
                 .map_err(|e| doing()(e.into()))?;
         }
         work()
     })?
+}
+
+fn doing() -> impl FnOnce(io::Error) -> Error {
+    Error::system("leave the mount namespace of ip netns exec")
+}
+
+/// The host's mount namespace, if it is not ours and we may enter it.
+fn host_mounts() -> Option<File> {
+    let theirs = format!("/proc/{}/ns/mnt", outermost_ancestor()?);
+    let elsewhere = geteuid().is_root() && !same("/proc/thread-self/ns/mnt", &theirs);
+    elsewhere.then(|| File::open(theirs).ok()).flatten()
 }
 
 /// The ancestor closest to pid 1 that has the same `/run` as we, as all have but those outside of our container, and
