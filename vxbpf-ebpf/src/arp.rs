@@ -33,6 +33,9 @@ pub(crate) fn answer<P: Packet>(
         return if config.has(VNI_ARP_MISS_DROP) { Err(DropReason::ArpMiss) } else { Ok(None) };
     };
     // A station behind the asker's own port answers for itself; so does the asker.
+    if mac == Mac::new(eth.src_addr) {
+        return Ok(None);
+    }
     if encap::lookup(vni, config, mac, now).is_some_and(|station| station.ifindex == pkt.ifindex()) {
         return Ok(None);
     }

@@ -1,9 +1,6 @@
 //! The walk of a packet that the underlay brought: to a port of its VNI, or to all of them.
 
-use network_types::{
-    eth::EthHdr,
-    ip::{Ipv4Hdr, Ipv6Hdr},
-};
+use network_types::{eth::EthHdr, ip::Ipv4Hdr};
 use vxbpf_common::{
     Addr, DropReason, Vni, checksum,
     counters::OTHER_SLOT,
@@ -59,7 +56,7 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     }
     let inner: EthHdr = pkt.load(OUTER4_LEN).ok_or(DropReason::InnerTooShort)?;
     account.frame(&inner);
-    combine_ecn(pkt, outer.ip.tos, inner.ether_type)?;
+    ecn_allows(pkt, outer.ip.tos, inner.ether_type)?;
     learn::source(account, vni, config, instance.dstport)?;
 
     if account.dst.is_group() {
@@ -78,9 +75,12 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
 /// device, which finds out what it is. (A function of its own, for its stack.)
 #[inline(never)]
 pub(crate) fn pop<P: Packet>(pkt: &mut P, account: &mut Account) {
-    let popped = match pkt.load::<EthHdr>(OUTER4_LEN) {
-        Some(inner) => pkt.pop_outer(inner),
-        None => Err(DropReason::DecapFailed),
+    let popped = match (pkt.load::<Outer4>(0), pkt.load::<EthHdr>(OUTER4_LEN)) {
+        (Some(outer), Some(inner)) => {
+            combine_ecn(pkt, outer.ip.tos, inner.ether_type);
+            pkt.pop_outer(inner)
+        }
+        _ => Err(DropReason::DecapFailed),
     };
     match popped {
         Err(reason) => account.outcome = Err(reason),
@@ -89,34 +89,46 @@ pub(crate) fn pop<P: Packet>(pkt: &mut P, account: &mut Account) {
     }
 }
 
-/// Carries congestion marked on the way over to the inner packet. Inner packets behind a VLAN tag keep their
-/// mark, as with the kernel's driver (`INET_ECN_decapsulate` looks at IP only).
+/// The inner TOS or traffic class. What is behind a VLAN tag has none here, as with the kernel's driver, whose
+/// `INET_ECN_decapsulate` looks at IP only.
 #[inline(always)]
-fn combine_ecn<P: Packet>(pkt: &mut P, outer_tos: u8, ether_type: u16) -> Result<(), DropReason> {
-    // Not marked on the way: nothing can change.
+fn inner_tos<P: Packet>(pkt: &P, ether_type: u16) -> Option<u8> {
+    match ether_type {
+        ETH_IPV4 => pkt.load::<Ipv4Hdr>(INNER_NET).map(|ip| ip.tos),
+        ETH_IPV6 => pkt.load::<[u8; 2]>(INNER_NET).map(|[a, b]| a << 4 | b >> 4),
+        _ => None,
+    }
+}
+
+/// Whether congestion that was marked on the way, if any was, can be told to the inner flow.
+#[inline(always)]
+fn ecn_allows<P: Packet>(pkt: &P, outer_tos: u8, ether_type: u16) -> Result<(), DropReason> {
     if outer_tos & ecn::MASK == ecn::NOT_ECT {
         return Ok(());
     }
-    match ether_type {
-        ETH_IPV4 => {
-            let Some(mut ip) = pkt.load::<Ipv4Hdr>(INNER_NET) else { return Ok(()) };
-            let tos = ecn::decap(outer_tos, ip.tos).ok_or(DropReason::EcnNotCapable)?;
-            if tos != ip.tos {
-                ip.check = checksum::replace(ip.check, [ip.vihl, ip.tos], [ip.vihl, tos]);
-                ip.tos = tos;
-                pkt.store(INNER_NET, ip).ok_or(DropReason::InnerTooShort)?;
-            }
-        }
-        ETH_IPV6 => {
-            let Some(ip) = pkt.load::<Ipv6Hdr>(INNER_NET) else { return Ok(()) };
-            let inner_tos = ip.vcf[0] << 4 | ip.vcf[1] >> 4;
-            let tos = ecn::decap(outer_tos, inner_tos).ok_or(DropReason::EcnNotCapable)?;
-            if tos != inner_tos {
-                let vcf = [ip.vcf[0] & 0xf0 | tos >> 4, ip.vcf[1] & 0x0f | tos << 4];
-                pkt.store(INNER_NET, vcf).ok_or(DropReason::InnerTooShort)?;
-            }
-        }
-        _ => {}
+    match inner_tos(pkt, ether_type) {
+        Some(tos) if ecn::decap(outer_tos, tos).is_none() => Err(DropReason::EcnNotCapable),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Carries congestion that was marked on the way over to the inner packet.
+#[inline(always)]
+fn combine_ecn<P: Packet>(pkt: &mut P, outer_tos: u8, ether_type: u16) {
+    // Not marked on the way: nothing can change.
+    if outer_tos & ecn::MASK == ecn::NOT_ECT {
+        return;
+    }
+    let Some(old) = inner_tos(pkt, ether_type) else { return };
+    let Some(tos) = ecn::decap(outer_tos, old).filter(|tos| *tos != old) else { return };
+    if ether_type == ETH_IPV4 {
+        if let Some(mut ip) = pkt.load::<Ipv4Hdr>(INNER_NET) {
+            ip.check = checksum::replace(ip.check, [ip.vihl, ip.tos], [ip.vihl, tos]);
+            ip.tos = tos;
+            // The header's checksum makes up for the change, so the sum over the packet stays.
+            let _ = pkt.store(INNER_NET, ip);
+        }
+    } else if let Some([a, b]) = pkt.load::<[u8; 2]>(INNER_NET) {
+        pkt.store_summed(INNER_NET, [a & 0xf0 | tos >> 4, b & 0x0f | tos << 4]);
+    }
 }

@@ -116,6 +116,9 @@ pub trait Packet {
     /// other.
     fn is_ip(&self) -> bool;
 
+    /// Overwrites two bytes that the packet's checksum covers, which a NIC may have computed (`CHECKSUM_COMPLETE`).
+    fn store_summed(&mut self, offset: usize, value: [u8; 2]);
+
     /// Payload bytes of each segment of a GSO frame, 0 for any other.
     fn gso_size(&self) -> u32;
 

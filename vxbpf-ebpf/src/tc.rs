@@ -7,9 +7,12 @@ use aya_ebpf::{
     bindings::{
         __sk_buff, BPF_F_ADJ_ROOM_DECAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L2_ETH, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4,
         BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, BPF_F_ADJ_ROOM_NO_CSUM_RESET, BPF_F_INGRESS,
-        TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC,
+        BPF_F_RECOMPUTE_CSUM, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC,
     },
-    helpers::{bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_vlan_pop},
+    helpers::{
+        bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_change_tail,
+        bpf_skb_vlan_pop,
+    },
     programs::TcContext,
 };
 use network_types::{eth::EthHdr, vlan::VlanHdr};
@@ -39,6 +42,8 @@ const HEADERS: u32 = bytes::<Outer4>() + 18 + 40 + 4;
 const ETH_IPV4: u16 = 0x0800u16.to_be();
 const ETH_IPV6: u16 = 0x86ddu16.to_be();
 const PACKET_HOST: u32 = 0;
+/// Shortest inner frame that `bpf_skb_adjust_room` leaves behind: it wants an IP header there.
+const SHRINKABLE: u32 = 14 + 20;
 
 /// An skb at TC ingress.
 pub struct Skb {
@@ -177,6 +182,37 @@ impl Skb {
         }
     }
 
+    /// Removes the outer headers of a packet that is long enough; see [`Packet::pop_outer`].
+    #[inline(always)]
+    fn shrink(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
+        let shrink = -(OUTER4_LEN as i32);
+        let fixed = BPF_F_ADJ_ROOM_FIXED_GSO as u64;
+        // The kernel files the skb under the outer protocol, IPv4. Since Linux 6.3 it can be told
+        // otherwise; where it cannot, a pass through the port's device finds out (eth_type_trans).
+        let (flags, canonical) = match inner.ether_type {
+            ETH_IPV4 => (fixed, true),
+            ETH_IPV6 => (fixed | BPF_F_ADJ_ROOM_DECAP_L3_IPV6 as u64, true),
+            _ => (fixed, false),
+        };
+        let mut done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, flags).map(|()| canonical);
+        if done.is_err() && flags != fixed {
+            done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, fixed).map(|()| false);
+        }
+        let canonical = done.map_err(|_| DropReason::DecapFailed)?;
+        self.store(0, inner).ok_or(DropReason::DecapFailed)?;
+        Ok(canonical)
+    }
+
+    /// Cuts the packet, or lengthens it with zeros.
+    #[inline(always)]
+    fn change_tail(&self, len: u32) -> Result<(), DropReason> {
+        // SAFETY: the context is valid for the program's run.
+        match unsafe { bpf_skb_change_tail(self.raw(), len, 0) } {
+            0 => Ok(()),
+            _ => Err(DropReason::DecapFailed),
+        }
+    }
+
     /// Takes the tag out of metadata: it is to become part of the data, as it must on the wire.
     #[inline(always)]
     fn pop_tag(&self) -> Result<(), DropReason> {
@@ -284,6 +320,11 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
+    fn store_summed(&mut self, offset: usize, value: [u8; 2]) {
+        let _ = self.ctx.store(offset, &value, u64::from(BPF_F_RECOMPUTE_CSUM));
+    }
+
+    #[inline(always)]
     fn gso_size(&self) -> u32 {
         // SAFETY: the context outlives the program's run; the verifier maps the field.
         unsafe { (*self.raw()).gso_size }
@@ -305,21 +346,13 @@ impl Packet for Skb {
 
     #[inline(always)]
     fn pop_outer(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
-        let shrink = -(OUTER4_LEN as i32);
-        let fixed = BPF_F_ADJ_ROOM_FIXED_GSO as u64;
-        // The kernel files the skb under the outer protocol, IPv4. Since Linux 6.3 it can be told
-        // otherwise; where it cannot, a pass through the port's device finds out (eth_type_trans).
-        let (flags, canonical) = match inner.ether_type {
-            ETH_IPV4 => (fixed, true),
-            ETH_IPV6 => (fixed | BPF_F_ADJ_ROOM_DECAP_L3_IPV6 as u64, true),
-            _ => (fixed, false),
-        };
-        let mut done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, flags).map(|()| canonical);
-        if done.is_err() && flags != fixed {
-            done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, fixed).map(|()| false);
+        if self.len >= bytes::<Outer4>() + SHRINKABLE {
+            return self.shrink(inner);
         }
-        let canonical = done.map_err(|_| DropReason::DecapFailed)?;
-        self.store(0, inner).ok_or(DropReason::DecapFailed)?;
+        // A frame that short is made longer for the time being.
+        self.change_tail(bytes::<Outer4>() + SHRINKABLE)?;
+        let canonical = self.shrink(inner)?;
+        self.change_tail(self.len - bytes::<Outer4>())?;
         Ok(canonical)
     }
 

@@ -80,6 +80,11 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
+    fn store_summed(&mut self, offset: usize, value: [u8; 2]) {
+        let _ = self.store(offset, value);
+    }
+
+    #[inline(always)]
     fn gso_size(&self) -> u32 {
         0
     }
