@@ -68,7 +68,10 @@ impl Dataplane {
             (Verb::Add | Verb::Replace, _) => {}
         }
         let entry = self.fdb_entry(spec, origin)?;
-        self.maps.fdb.insert(&key, &entry)?;
+        if let Err(e) = self.maps.fdb.insert(&key, &entry) {
+            self.fdb_release(spec.vni, &entry)?;
+            return Err(e);
+        }
         match old {
             Some(old) => self.fdb_release(spec.vni, &old),
             None => Ok(()),
@@ -241,7 +244,10 @@ impl Dataplane {
             reserved: 0,
         });
         store(&mut list, &kept);
-        self.maps.flood.insert(&spec.vni.get(), &list)?;
+        if let Err(e) = self.maps.flood.insert(&spec.vni.get(), &list) {
+            self.vtep_unname(spec.vni, addr)?;
+            return Err(e);
+        }
         if verb == Verb::Replace {
             for remote in old {
                 self.vtep_unname(spec.vni, remote.addr)?;
