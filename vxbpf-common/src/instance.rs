@@ -38,6 +38,9 @@ pub const INSTANCE_AUTO: u16 = 1 << 1;
 /// Attached through clsact qdiscs, for want of tcx (Linux before 6.6).
 pub const INSTANCE_CLSACT: u16 = 1 << 2;
 
+/// GRO was off on the underlay interface, and we turned it on.
+pub const INSTANCE_GRO: u16 = 1 << 3;
+
 /// VNI of the helper device: the last one, because a VXLAN device must have one.
 pub const HELPER_VNI: u32 = crate::Vni::MAX;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use aya::{maps::Array, util::KernelVersion};
 use vxbpf_common::{
     ABI_VERSION, Addr,
-    instance::{INSTANCE_AUTO, INSTANCE_CLSACT, INSTANCE_XDP, Instance},
+    instance::{INSTANCE_AUTO, INSTANCE_CLSACT, INSTANCE_GRO, INSTANCE_XDP, Instance},
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    netdev::{self, Link, LinkKind},
+    netdev::{self, Link, LinkKind, Offload},
     netns::{self, NetNs},
 };
 
@@ -76,6 +76,7 @@ impl Dataplane {
         place.create()?;
         let mut object = object::load(place, &settings.limits)?;
         object::pin_programs(place, &mut object)?;
+        let had_gro = netdev::offload(&link.name, Offload::Gro).unwrap_or(true);
         let had_helper = netdev::link(&netdev::helper_name(settings.dstport)).is_ok();
         let netdev::Helper { link: helper, serves_gro } = netdev::create_helper(settings.dstport)?;
         if !serves_gro {
@@ -104,6 +105,9 @@ impl Dataplane {
             let mut maps = Maps::open(place)?;
             attach::tc(place, FROM_HELPER, On { dev: &helper.name, ifindex: helper.index }, clsact)?;
             let on = On { dev: &link.name, ifindex: link.index };
+            if turn_gro_on(&link.name, started) {
+                instance.flags |= INSTANCE_GRO;
+            }
             if attach_xdp(place, &mut maps, &link, settings.mode)? {
                 instance.flags |= INSTANCE_XDP;
             }
@@ -113,6 +117,9 @@ impl Dataplane {
         })();
         if done.is_err() {
             let _ = attach::off(place, FROM_UNDERLAY, On { dev: &link.name, ifindex: link.index }, clsact);
+            if !had_gro {
+                let _ = netdev::set_offload(&link.name, Offload::Gro, false);
+            }
             if !had_helper {
                 let _ = netdev::delete(&helper.name);
             }
@@ -214,11 +221,16 @@ impl Dataplane {
             dataplane.detach_clsact();
             place.remove_pins()?;
             let helper = names::from_bytes(&dataplane.instance.helper_name);
-            // Where the namespace is gone, so is the device.
-            if let Ok((netns, _)) = netns::find(dataplane.instance.netns)
-                && !helper_is_shared(&dataplane.instance)
-            {
-                netns.run(|| netdev::delete(&helper))??;
+            // Where the namespace is gone, so are the devices.
+            if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
+                if dataplane.instance.flags & INSTANCE_GRO != 0 {
+                    let iface = names::from_bytes(&dataplane.instance.name);
+                    // The interface may be gone, which is no reason to leave anything else.
+                    let _ = netns.run(|| netdev::set_offload(&iface, Offload::Gro, false))?;
+                }
+                if !helper_is_shared(&dataplane.instance) {
+                    netns.run(|| netdev::delete(&helper))??;
+                }
             }
         } else {
             place.remove_pins()?;
@@ -299,6 +311,23 @@ fn underlay(settings: &Settings) -> Result<(Link, IpAddr)> {
         ));
     }
     Ok((link, local))
+}
+
+/// Without GRO on the underlay every segment of a TCP stream would take the way by itself. NICs have it on; a veth,
+/// say, does not. Says whether it had to be turned on; `detach` turns it off again.
+fn turn_gro_on(dev: &str, started: &mut Started) -> bool {
+    let done = match netdev::offload(dev, Offload::Gro) {
+        Ok(true) => return false,
+        Ok(false) => netdev::set_offload(dev, Offload::Gro, true),
+        Err(e) => Err(e),
+    };
+    match done {
+        Ok(()) => true,
+        Err(e) => {
+            started.warnings.push(format!("{e}: without GRO, TCP through the overlay is slower"));
+            false
+        }
+    }
 }
 
 /// Attaches XDP to the underlay where the mode asks for it; says whether it did.

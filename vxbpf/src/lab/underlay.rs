@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::topology::{NET, Node, PREFIX_LEN, Pod};
 use crate::{
     error::Result,
-    netdev::{self, End},
+    netdev::{self, End, Offload},
     netns::{self, NetNs},
 };
 
@@ -32,15 +32,24 @@ pub(super) fn create_node(node: &Node) -> Result<NetNs> {
         netdev::create_veth(&end(&plug, None), &end(IFACE, Some(&netns)))?;
         let plug = netdev::link(&plug)?.index;
         netdev::enslave(plug, netdev::link(BRIDGE)?.index)?;
+        segment_before(&node.name())?;
         netdev::set_up(plug)
     })??;
     netns.run(|| {
         let iface = netdev::link(IFACE)?.index;
         netdev::add_address(iface, IpAddr::V4(node.vtep), PREFIX_LEN)?;
+        segment_before(IFACE)?;
         netdev::set_up(iface)?;
         node.pods.iter().try_for_each(create_pod)
     })??;
     Ok(netns)
+}
+
+/// Has a wire carry frames of its MTU, as one outside of this machine does. That is also what makes a veth receive
+/// like a NIC, with GRO: it does so only from a peer without TSO (`veth_skb_is_eligible_for_gro`).
+fn segment_before(end: &str) -> Result<()> {
+    netdev::set_offload(end, Offload::Gso, false)?;
+    netdev::set_offload(end, Offload::Tso, false)
 }
 
 /// Makes a pod; to be called in its node's namespace.
