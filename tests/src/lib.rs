@@ -1,0 +1,13 @@
+//! What the tests of this crate share. Everything that a test makes on the host belongs to a guard that removes it,
+//! also when the test panics.
+
+pub mod command;
+pub mod daemon;
+pub mod packet;
+pub mod pod;
+pub mod raw;
+pub mod reaper;
+pub mod scratch;
+pub mod topology;
+pub mod traffic;
+pub mod wait;

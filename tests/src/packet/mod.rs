@@ -1,0 +1,24 @@
+//! Packet tests: one frame through one program of the data path with `BPF_PROG_TEST_RUN`, as table rows.
+//!
+//! A [`Row`] says what is there, what frame meets which program, how it ends, how it leaves and **which counters
+//! move; all others must stand still**. The [`Bed`] is the host that rows run on.
+
+mod bed;
+mod counts;
+mod frame;
+mod given;
+mod outer;
+mod pcap;
+mod row;
+mod run;
+mod table;
+mod wire;
+
+pub use bed::*;
+pub use counts::{Counter, Counts};
+pub use frame::Frame;
+pub use given::Given;
+pub use outer::Outer;
+pub use row::{Action, Event, Row, Xdp};
+pub use run::{Hook, Outcome, Program};
+pub use table::{reasons, run_rows};

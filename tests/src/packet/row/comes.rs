@@ -1,0 +1,142 @@
+//! The first half of a row: what is there, and what comes.
+
+use std::net::Ipv4Addr;
+
+use vxbpf::dataplane::{Destination, FdbState, Remote};
+use vxbpf_common::Mac;
+
+use super::{Action, HELPER, Leaves, Row, Xdp};
+use crate::packet::{
+    Counts, Frame, Given, Outer, Program,
+    bed::{UNDERLAY, V, vni},
+    outer,
+    run::Input,
+};
+
+/// What is there.
+impl Row {
+    /// A row: one sentence.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            vni: V,
+            given: Vec::new(),
+            input: Input::new(Program::FromPort, "", Vec::new()),
+            sender: None,
+            xdp: Xdp::Same,
+            action: Action::Pass,
+            leaves: Leaves::Untouched,
+            mark: 0,
+            counts: Counts::default(),
+            reasons: Vec::new(),
+            copies: Vec::new(),
+            events: None,
+            stations: Vec::new(),
+        }
+    }
+
+    /// In another VNI than [`V`].
+    pub fn in_vni(mut self, vni: u32) -> Self {
+        self.vni = vni;
+        self
+    }
+
+    /// Anything.
+    pub fn given(mut self, given: Given) -> Self {
+        self.given.push(given);
+        self
+    }
+
+    /// A permanent FDB entry that names a remote.
+    pub fn station_at(self, mac: Mac, remote: Ipv4Addr) -> Self {
+        self.given(Given::Fdb(mac, remote_at(remote, None, None), FdbState::Permanent))
+    }
+
+    /// The same with a VNI and a UDP port of its own.
+    pub fn station_in(self, mac: Mac, remote: Ipv4Addr, dst_vni: u32, port: u16) -> Self {
+        self.given(Given::Fdb(mac, remote_at(remote, Some(dst_vni), Some(port)), FdbState::Permanent))
+    }
+
+    /// A permanent FDB entry of a station behind a port.
+    pub fn station_on(self, mac: Mac, port: &str) -> Self {
+        self.given(Given::Fdb(mac, Destination::Port(port.to_owned()), FdbState::Permanent))
+    }
+
+    /// A remote of the flood list.
+    pub fn flood_to(self, remote: Ipv4Addr) -> Self {
+        self.given(Given::Flood(to(remote, None, None)))
+    }
+
+    /// The same with a VNI and a UDP port of its own.
+    pub fn flood_in(self, remote: Ipv4Addr, dst_vni: u32, port: u16) -> Self {
+        self.given(Given::Flood(to(remote, Some(dst_vni), Some(port))))
+    }
+
+    /// A frame that a port sent before.
+    pub fn heard_on(self, port: &str, frame: &Frame) -> Self {
+        self.given(Given::Heard(Program::FromPort, port.to_owned(), frame.bytes()))
+    }
+
+    /// A frame that a remote sent before.
+    pub fn heard_from(self, remote: Ipv4Addr, frame: &Frame) -> Self {
+        let packet = Outer::from(remote, self.vni).around(&frame.bytes());
+        self.given(Given::Heard(Program::FromUnderlay, UNDERLAY.to_owned(), packet))
+    }
+}
+
+fn to(addr: Ipv4Addr, dst_vni: Option<u32>, port: Option<u16>) -> Remote {
+    Remote { addr: addr.into(), dst_vni: dst_vni.map(vni), port }
+}
+
+fn remote_at(addr: Ipv4Addr, dst_vni: Option<u32>, port: Option<u16>) -> Destination {
+    Destination::Remote(to(addr, dst_vni, port))
+}
+
+/// What comes.
+impl Row {
+    /// A port sends a frame.
+    pub fn from_port(self, port: &str, frame: &Frame) -> Self {
+        self.from_port_bytes(port, frame.bytes())
+    }
+
+    /// A port sends bytes.
+    pub fn from_port_bytes(mut self, port: &str, bytes: Vec<u8>) -> Self {
+        self.input = Input::new(Program::FromPort, port, bytes);
+        self
+    }
+
+    /// A remote sends a frame in the row's VNI.
+    pub fn from_remote(self, remote: Ipv4Addr, frame: &Frame) -> Self {
+        let outer = Outer::from(remote, self.vni);
+        self.from_underlay(remote, outer.around(&frame.bytes()))
+    }
+
+    /// A remote sends a packet.
+    pub fn from_underlay(mut self, remote: Ipv4Addr, packet: Vec<u8>) -> Self {
+        self.input = Input::new(Program::FromUnderlay, UNDERLAY, packet);
+        self.sender = Some(remote);
+        self
+    }
+
+    /// A packet comes in on the helper device, with a mark.
+    pub fn from_helper(mut self, packet: Vec<u8>, mark: u32) -> Self {
+        self.input = Input { mark, ..Input::new(Program::FromHelper, HELPER, packet) };
+        self.xdp = Xdp::None;
+        self
+    }
+
+    /// As a GSO frame of no type that the kernel can encapsulate. XDP knows none.
+    pub fn gso(mut self, size: u32) -> Self {
+        self.input.gso_size = size;
+        self.xdp = Xdp::None;
+        self
+    }
+
+    /// The part of the input that is counted.
+    pub(super) fn len(&self) -> usize {
+        match self.input.program {
+            Program::FromUnderlay => self.input.frame.len().saturating_sub(outer::LEN),
+            Program::FromPort | Program::FromHelper => self.input.frame.len(),
+        }
+    }
+}

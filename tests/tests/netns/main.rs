@@ -1,0 +1,18 @@
+//! Nodes and pods in network namespaces, the real binary, real traffic. See `vxbpf_tests::topology`.
+
+#![allow(clippy::unwrap_used, reason = "a panic is the report, in what tests share as well")]
+
+mod anywhere;
+mod beside;
+mod counters;
+mod flood;
+mod inner;
+mod lab;
+mod learning;
+mod life;
+mod policy;
+mod ports;
+mod tutorial;
+mod underlay;
+mod wrong;
+mod xdp;

@@ -1,0 +1,38 @@
+//! On the helper device.
+
+use vxbpf_common::{DropReason, instance::RESOLVE_MARK};
+use vxbpf_tests::packet::{A, B, Frame, IP_A, IP_B, LOCAL, Outer, R1, Row, SILENT, UNREACHABLE, V, run_rows};
+
+pub(crate) fn rows() -> Vec<Row> {
+    let inner = Frame::new(A, B).ipv4(IP_A, IP_B).udp(1, 2).bytes();
+    let waiting = |to: std::net::Ipv4Addr| Outer::to(to, V).without_macs().around(&inner);
+    vec![
+        Row::new(
+            "a packet of ours whose neighbour is still unknown goes to the kernel's resolution, unmarked",
+        )
+        .from_helper(waiting(SILENT), RESOLVE_MARK)
+        .redirected(),
+        Row::new("a packet of ours whose neighbour is known by now gets its MAC addresses")
+            .from_helper(waiting(R1), RESOLVE_MARK)
+            .redirected()
+            .leaving(Outer::to(R1, V).around(&inner)),
+        Row::new("a packet of ours whose route is gone is dropped")
+            .from_helper(waiting(UNREACHABLE), RESOLVE_MARK)
+            .dropped(DropReason::NoRoute),
+        Row::new("a packet that somebody sends to the helper device's VNI is dropped")
+            .from_helper(Frame::new(A, B).ipv4(IP_A, LOCAL).bytes(), 0)
+            .dropped(DropReason::NotFromUs),
+        Row::new("a packet with the mark of somebody else is dropped")
+            .from_helper(waiting(R1), 1)
+            .dropped(DropReason::NotFromUs)
+            .marked(0),
+        Row::new("a marked packet that is too short to be ours is dropped")
+            .from_helper(waiting(R1).into_iter().take(49).collect(), RESOLVE_MARK)
+            .dropped(DropReason::NotFromUs),
+    ]
+}
+
+#[test]
+fn helper() {
+    run_rows(&rows());
+}

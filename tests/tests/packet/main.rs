@@ -1,0 +1,12 @@
+//! Packet tests: one frame through one program, as table rows. See `vxbpf_tests::packet`.
+
+mod arp;
+mod decap;
+mod encap;
+mod entropy;
+mod flood;
+mod helper;
+mod learning;
+mod local;
+mod reasons;
+mod refused;
