@@ -22,7 +22,8 @@ pub(crate) fn answer<P: Packet>(
     eth: &EthHdr,
     now: u64,
 ) -> Result<Option<Verdict>, DropReason> {
-    if eth.ether_type != ETH_ARP || Mac::new(eth.dst_addr) != Mac::BROADCAST {
+    // (Behind a VLAN tag, which may be outside the data, addresses may mean somebody else.)
+    if eth.ether_type != ETH_ARP || Mac::new(eth.dst_addr) != Mac::BROADCAST || pkt.hidden_len() != 0 {
         return Ok(None);
     }
     let Some(request) = pkt.load::<ArpHdr>(size_of::<EthHdr>()) else { return Ok(None) };

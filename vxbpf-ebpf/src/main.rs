@@ -97,6 +97,10 @@ fn xdp_action(mut frame: xdp::Frame, account: &mut Account, direction: Direction
         return xdp::PASS;
     }
     write(&mut frame, account, direction);
+    // The driver left no room in front of the frame: TC makes its own.
+    if account.outcome() == Err(DropReason::EncapFailed) {
+        return xdp::PASS;
+    }
     account.settle(direction);
     match account.outcome() {
         Ok(Verdict::Port | Verdict::Peer | Verdict::Underlay) => frame.redirect(account.out()),

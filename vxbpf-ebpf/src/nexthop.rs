@@ -4,7 +4,10 @@
 use core::{ffi::c_void, mem::offset_of};
 
 use aya_ebpf::{
-    bindings::{BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS, bpf_fib_lookup as FibParams},
+    bindings::{
+        BPF_FIB_LKUP_RET_FWD_DISABLED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS,
+        bpf_fib_lookup as FibParams,
+    },
     helpers::bpf_fib_lookup,
 };
 use vxbpf_common::{
@@ -19,6 +22,8 @@ use crate::{
 };
 
 const AF_INET: u8 = 2;
+/// -ENODEV.
+const NO_SUCH_DEVICE: u32 = (-19i32) as u32;
 
 /// A kernel structure on the stack, where the verifier wants words aligned.
 #[repr(C, align(8))]
@@ -46,6 +51,9 @@ pub(crate) fn find<P: Packet>(
     }
     let (Some(local), Some(to)) = (instance.local.as_v4(), remote.as_v4()) else { return Reach::None };
     let reach = pkt.route(instance.helper, local, to, hop);
+    if hop.ifindex == 0 {
+        hop.ifindex = instance.ifindex;
+    }
     if reach == Reach::Known {
         hop.expires = now + LIFETIME;
         hop.probed = cached.map_or(0, |cached| cached.probed);
@@ -81,10 +89,17 @@ pub(crate) fn fib_lookup(
     hop: &mut NextHop,
 ) -> Reach {
     match ask(ctx, from, u32::from_ne_bytes(local), u32::from_ne_bytes(remote), hop) {
-        BPF_FIB_LKUP_RET_SUCCESS => Reach::Known,
-        BPF_FIB_LKUP_RET_NO_NEIGH => {
-            // The kernel left what it was given in these.
+        // Before Linux 6.3 a neighbour whose resolution failed is an answer, too, without a MAC address.
+        BPF_FIB_LKUP_RET_SUCCESS if hop.dst_mac != Mac::ZERO => Reach::Known,
+        BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH => {
+            // The kernel left what it was given in the rest.
             *hop = NextHop { ifindex: hop.ifindex, ..NOWHERE };
+            Reach::NoNeighbour
+        }
+        // Somebody turned forwarding off on the helper device, or removed it. The kernel's neighbour code looks up
+        // routes by itself.
+        BPF_FIB_LKUP_RET_FWD_DISABLED | NO_SUCH_DEVICE => {
+            *hop = NOWHERE;
             Reach::NoNeighbour
         }
         _ => {

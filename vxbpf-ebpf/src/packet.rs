@@ -27,17 +27,7 @@ macro_rules! headers {
         unsafe impl Header for $name {}
     )+ };
 }
-headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, u8, [u8; 2], [u8; 4], InnerStart);
-
-/// The outer headers and the inner Ethernet header behind them: what both directions write or read first.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct InnerStart {
-    /// Outer Ethernet, IPv4, UDP and VXLAN headers.
-    pub outer: Outer4,
-    /// The inner frame's header.
-    pub inner: EthHdr,
-}
+headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, u8, [u8; 2], [u8; 4]);
 
 /// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
 /// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.

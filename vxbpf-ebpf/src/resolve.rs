@@ -28,7 +28,7 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     let instance = maps::instance().ok_or(DropReason::NotFromUs)?;
     let outer = pkt.load::<Outer4>(0).ok_or(DropReason::NotFromUs)?;
     let reach = pkt.route(instance.helper, outer.ip.src_addr, outer.ip.dst_addr, &mut account.hop);
-    account.out = account.hop.ifindex;
+    account.out = if account.hop.ifindex == 0 { instance.ifindex } else { account.hop.ifindex };
     match reach {
         // Resolved meanwhile, on behalf of an earlier packet.
         Reach::Known => {
