@@ -37,7 +37,11 @@ pub(crate) fn session(
     options: &Options,
     interrupts: &mut Interrupts,
 ) -> Result<()> {
-    let shown = show(&vxbpf, options, interrupts);
+    let mut ours = true;
+    let shown = show(&vxbpf, options, interrupts, &mut ours);
+    if !ours {
+        return shown;
+    }
     let down = take_down(&vxbpf);
     match (shown, down) {
         (shown, Ok(())) => shown,
@@ -49,7 +53,13 @@ pub(crate) fn session(
     }
 }
 
-fn show(vxbpf: impl Fn() -> Command, options: &Options, interrupts: &mut Interrupts) -> Result<()> {
+/// `ours` becomes false when `up` simply failed: it takes down what it made, and a lab that was up before is not ours.
+fn show(
+    vxbpf: impl Fn() -> Command,
+    options: &Options,
+    interrupts: &mut Interrupts,
+    ours: &mut bool,
+) -> Result<()> {
     for verb in ["up", "ping", "status"] {
         let mut command = vxbpf();
         command.args(["lab", verb]);
@@ -65,6 +75,7 @@ fn show(vxbpf: impl Fn() -> Command, options: &Options, interrupts: &mut Interru
             ));
         }
         if !status.success() {
+            *ours = verb != "up" || status.signal().is_some();
             return Err(Failure::new(failed(&command, status), "its messages above say why"));
         }
     }
@@ -120,6 +131,13 @@ mod tests {
     }
 
     #[test]
+    fn a_lab_that_was_up_before_stays_up() {
+        let (result, verbs) = verbs_of_session("[ \"$2\" != up ]", &Options::default(), false);
+        assert_eq!(verbs, "lab up\n");
+        assert!(result.is_err());
+    }
+
+    #[test]
     fn an_interrupt_during_up_takes_the_lab_down() {
         let (result, verbs) = verbs_of_session("true", &Options::default(), true);
         assert_eq!(verbs, "lab up\nlab down\n");
@@ -136,9 +154,9 @@ mod tests {
 
     #[test]
     fn a_down_that_was_interrupted_is_done_again() {
-        let script = "case $2 in up) exit 1;; down) kill -INT $$;; esac";
+        let script = "case $2 in ping) exit 1;; down) kill -INT $$;; esac";
         let (result, verbs) = verbs_of_session(script, &Options::default(), false);
-        assert_eq!(verbs, "lab up\nlab down\nlab down\n");
+        assert_eq!(verbs, "lab up\nlab ping\nlab down\nlab down\n");
         assert!(result.unwrap_err().to_string().contains("may be left"));
     }
 }
