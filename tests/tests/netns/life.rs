@@ -160,6 +160,29 @@ fn sigterm_and_sigint_leave_nothing() {
 }
 
 #[test]
+fn what_is_left_of_an_instance_whose_helper_device_is_gone_is_not_taken_over() {
+    let mut overlay = Overlay::pair();
+    overlay.node(1).daemon().kill();
+    overlay.node(1).must("ip link del vxbpf4789");
+    overlay.node(1).take_over("");
+    assert!(overlay.node(1).daemon().log().contains("removed what was left"));
+    let node = overlay.node(1);
+    assert_eq!(node.json("vni show"), serde_json::json!([]), "it starts anew");
+    node.must("ip link show vxbpf4789");
+}
+
+#[test]
+fn forwarding_goes_on_when_it_is_turned_off_on_the_helper_device() {
+    let mut overlay = Overlay::pair();
+    overlay.ping_all();
+    overlay.node(1).must("sysctl -qw net.ipv4.conf.vxbpf4789.forwarding=0");
+    // Longer than a next hop is believed.
+    std::thread::sleep(Duration::from_millis(1100));
+    overlay.ping_all();
+    assert_eq!(overlay.node(1).drops("no_route"), 0);
+}
+
+#[test]
 fn detach_after_the_daemon_was_killed_leaves_nothing() {
     let mut overlay = Overlay::pair();
     overlay.ping_all();

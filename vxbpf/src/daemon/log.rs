@@ -72,10 +72,7 @@ impl EventLog {
 }
 
 /// Waits for a descriptor to be readable.
-#[expect(
-    deprecated,
-    reason = "its safe constructor trusts AsRawFd; an OwnedFd keeps what is asked of it, and user space has no unsafe"
-)]
+#[expect(deprecated, reason = "its safe constructor trusts AsRawFd; an OwnedFd keeps what is asked of it")]
 fn readable(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, Interest::READABLE)
 }

@@ -137,6 +137,12 @@ fn bad_link(error: &LinkError) -> Error {
     }
 }
 
+/// Whether the program of a pinned tcx link is among those at the ingress of an interface.
+pub(super) fn runs_on(link: &Path, dev: &str) -> bool {
+    let Ok((_, programs)) = SchedClassifier::query_tcx(dev, TcAttachType::Ingress) else { return false };
+    program_id(link).is_some_and(|id| programs.iter().any(|program| program.id() == id))
+}
+
 /// Id of the program that a pinned link runs.
 pub(super) fn program_id(link: &Path) -> Option<u32> {
     let fd: FdLink = PinnedLink::from_pin(link).ok()?.into();

@@ -72,10 +72,10 @@ impl Dataplane {
             self.fdb_release(spec.vni, &entry)?;
             return Err(e);
         }
-        match old {
-            Some(old) => self.fdb_release(spec.vni, &old),
-            None => Ok(()),
+        if let Some(old) = old {
+            self.fdb_release(spec.vni, &old)?;
         }
+        self.recount(spec.vni)
     }
 
     /// The map value of an entry; a VTEP that it names is named from here on.

@@ -8,6 +8,7 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use nix::{
@@ -88,7 +89,11 @@ impl Place {
 
     /// Takes the daemon's lock, or says whose it is.
     pub(super) fn lock_daemon(&self, instance: &InstanceName) -> Result<File> {
+        let mut tries = 100;
         loop {
+            if tries < 100 {
+                std::thread::sleep(Duration::from_millis(10));
+            }
             let mut file = open(&self.daemon)?;
             match file.try_lock() {
                 Ok(()) if !is_still(&file, &self.daemon) => {}
@@ -99,10 +104,12 @@ impl Place {
                     write!(file, "{}", std::process::id()).map_err(doing())?;
                     return Ok(file);
                 }
-                Err(TryLockError::WouldBlock) => {
-                    let pid = self.daemon_pid().unwrap_or(0);
-                    return Err(Error::Running { instance: instance.to_string(), pid });
-                }
+                Err(TryLockError::WouldBlock) => match self.daemon_pid() {
+                    Some(pid) => return Err(Error::Running { instance: instance.to_string(), pid }),
+                    // Its holder has not written its number yet, or is a command that only looked.
+                    None if tries > 0 => tries -= 1,
+                    None => return Err(Error::exists(format!("a daemon of instance {instance}"))),
+                },
                 Err(TryLockError::Error(source)) => {
                     return Err(Error::system(format!("lock {}", self.daemon.display()))(source));
                 }

@@ -34,7 +34,7 @@ pub struct Started {
 
 impl Dataplane {
     /// Starts an instance in the current network namespace, or takes a running one over, and holds its daemon's lock.
-    /// When it fails, everything is as before.
+    /// When it fails, forwarding goes on as before.
     pub fn start(settings: &Settings) -> Result<(Self, Started)> {
         let place = Place::of(&settings.instance);
         check_host()?;
@@ -42,9 +42,9 @@ impl Dataplane {
         let daemon = place.lock_daemon(&settings.instance)?;
         let lock = place.lock()?;
         let mut started = Started::default();
-        if place.is_there() {
+        if place.is_there() && !is_half_made(&place) {
             let mut dataplane = Self::open(&settings.instance)?;
-            if netns::find(dataplane.instance.netns).is_ok() {
+            if dataplane.is_alive() {
                 drop(lock);
                 dataplane.take_over(settings, &mut started)?;
                 dataplane.daemon = Some(daemon);
@@ -170,6 +170,24 @@ impl Dataplane {
         Ok(())
     }
 
+    /// Whether the programs without which nothing is forwarded still run. Pins outlive the interfaces, and a network
+    /// namespace that has the inode of one that is gone has nothing else of it.
+    fn is_alive(&self) -> bool {
+        let instance = &self.instance;
+        let clsact = instance.flags & INSTANCE_CLSACT != 0;
+        let runs = |program: &str, name: &[u8; 16], ifindex: u32| {
+            let dev = names::from_bytes(name);
+            let link = self.place.link(program, ifindex);
+            netdev::link(&dev).is_ok_and(|link| link.index == ifindex)
+                && (clsact || attach::runs_on(&link, &dev))
+        };
+        let both = || {
+            runs(FROM_UNDERLAY, &instance.name, instance.ifindex)
+                && runs(FROM_HELPER, &instance.helper_name, instance.helper)
+        };
+        port::in_netns(instance.netns, both).unwrap_or(false)
+    }
+
     /// A running instance is taken over as it is, or not at all.
     fn check_same(&self, settings: &Settings) -> Result<()> {
         let refuse = |why: String| {
@@ -189,6 +207,9 @@ impl Dataplane {
         let iface = names::from_bytes(&self.instance.name);
         match netdev::link(&settings.iface) {
             Ok(link) if link.index == self.instance.ifindex => {}
+            Ok(_) if settings.iface == iface => {
+                return refuse(format!("lost its interface: {iface} was made anew"));
+            }
             Ok(_) => return refuse(format!("runs on {iface}, not on {}", settings.iface)),
             Err(e) => return Err(e),
         }
@@ -212,9 +233,9 @@ impl Dataplane {
         if let Err(Error::System { .. } | Error::NotRunning { .. }) = dataplane {
             return dataplane.map(drop);
         }
-        if let Some(pid) = place.daemon_pid().filter(|pid| *pid != std::process::id()) {
-            return Err(Error::Running { instance: instance.to_string(), pid });
-        }
+        // Unless we are the daemon, nobody is to become it meanwhile.
+        let ours = place.daemon_pid() == Some(std::process::id());
+        let _daemon = if ours { None } else { Some(place.lock_daemon(instance)?) };
         let _lock = place.lock()?;
         // Pins of another version's layout are removed all the same; what they say of the helper is not read.
         if let Ok(dataplane) = dataplane {
@@ -223,7 +244,7 @@ impl Dataplane {
             let helper = names::from_bytes(&dataplane.instance.helper_name);
             // Where the namespace is gone, so are the devices.
             if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
-                if dataplane.instance.flags & INSTANCE_GRO != 0 {
+                if dataplane.instance.flags & INSTANCE_GRO != 0 && !underlay_is_shared(&dataplane.instance) {
                     let iface = names::from_bytes(&dataplane.instance.name);
                     // The interface may be gone, which is no reason to leave anything else.
                     let _ = netns.run(|| netdev::set_offload(&iface, Offload::Gro, false))?;
@@ -257,12 +278,27 @@ impl Dataplane {
     }
 }
 
-/// Whether another instance of the same network namespace uses the same helper device.
-fn helper_is_shared(instance: &Instance) -> bool {
+/// Whether the pins are of a start that was killed half-way.
+fn is_half_made(place: &Place) -> bool {
+    let instance: Result<Array<_, Instance>> = maps::open(place, "INSTANCE");
+    let ifindex = instance.ok().and_then(|map| map.get(&0, 0).ok()).map_or(0, |instance| instance.ifindex);
+    maps::abi(place).unwrap_or(0) == 0 || (maps::abi(place).ok() == Some(ABI_VERSION) && ifindex == 0)
+}
+
+/// The other instances of the same network namespace. (To be asked when the pins of this one are gone.)
+fn neighbours(instance: &Instance) -> impl Iterator<Item = Instance> {
     let others = place::instances().into_iter().filter_map(|name| Dataplane::open(&name).ok());
-    others
-        .map(|other| other.instance)
-        .any(|other| other.netns == instance.netns && other.helper == instance.helper)
+    others.map(|other| other.instance).filter(|other| other.netns == instance.netns)
+}
+
+/// Whether another instance uses the same helper device.
+fn helper_is_shared(instance: &Instance) -> bool {
+    neighbours(instance).any(|other| other.helper == instance.helper)
+}
+
+/// Whether another instance uses the same underlay interface.
+fn underlay_is_shared(instance: &Instance) -> bool {
+    neighbours(instance).any(|other| other.ifindex == instance.ifindex)
 }
 
 /// Whether the running kernel is that version or newer.

@@ -1,5 +1,5 @@
-//! Ageing's other half. Look-ups do not see an expired entry, so nothing depends on this; it gives back the memory and
-//! keeps the count of learned stations exact.
+//! Ageing's other half. Look-ups do not see an expired entry; this gives back its memory, and its place under the VNI's
+//! `limit`.
 
 use std::collections::HashMap;
 

@@ -40,7 +40,8 @@ impl Dataplane {
         self.check_name(vni, change.name.as_deref())?;
         let options = change.apply(&names::vni_from_config(&config));
         let changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
-        self.maps.vnis.insert(&vni.get(), &changed)
+        self.maps.vnis.insert(&vni.get(), &changed)?;
+        self.recount(vni)
     }
 
     /// Removes a VNI with all that is in it. Its ports must be gone.
