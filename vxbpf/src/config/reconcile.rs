@@ -18,10 +18,16 @@ use crate::dataplane::{Origin, VniOptions};
 pub fn reconcile(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let mut changes = vnis(desired, observed);
     let (displaced, reentered) = displaced(desired, observed);
+    // Without what is removed first, and without what was learned behind a port that is made anew before.
+    let anew = wanted(&desired.ports, &observed.ports).filter(|(_, step)| step.from.is_some());
+    let anew: BTreeSet<_> = anew.map(|(dev, _)| dev).collect();
     let fdb_now: BTreeMap<_, _> = observed
         .fdb
         .iter()
-        .filter(|(key, _)| !displaced.contains_key(key))
+        .filter(|(key, seen)| {
+            let forgotten = matches!(&seen.value.to, To::Port(dev) if anew.contains(dev));
+            !forgotten && !displaced.contains_key(key)
+        })
         .map(|(k, v)| (*k, v.clone()))
         .collect();
 
