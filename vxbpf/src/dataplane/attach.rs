@@ -5,6 +5,7 @@
 
 use std::{fs, io, path::Path};
 
+use aya::maps::{DevMapHash, MapData};
 use aya::programs::{
     ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
     links::{FdLink, LinkError, PinnedLink},
@@ -17,7 +18,7 @@ use aya::programs::{
 use aya_obj::programs::XdpAttachType;
 use nix::libc;
 
-use super::place::Place;
+use super::{options::Mode, place::Place};
 use crate::{Error, Result};
 
 pub(super) const FROM_PORT: &str = "from_port";
@@ -60,8 +61,30 @@ pub(super) fn tc(place: &Place, program: &str, on: On<'_>, clsact: bool) -> Resu
     pin(place, program, on, FdLink::try_from(link).map_err(|e| bad_link(&e))?)
 }
 
+/// Attaches an XDP program to an interface, and lets XDP send to it; says whether it did. In mode `auto` a driver that
+/// cannot was worth a try.
+pub(super) fn xdp_both_ways(
+    place: &Place,
+    program: &str,
+    on: On<'_>,
+    mode: Mode,
+    devs: &mut DevMapHash<MapData>,
+) -> Result<bool> {
+    match xdp(place, program, on) {
+        Err(_) if mode == Mode::Auto => return Ok(false),
+        done => done?,
+    }
+    devs.insert(on.ifindex, on.ifindex, None, 0).map_err(|e| Error::Kernel {
+        doing: format!("let XDP send to {}", on.dev),
+        why: e.to_string(),
+        hint: None,
+        log: format!("{e:?}"),
+    })?;
+    Ok(true)
+}
+
 /// Attaches an XDP program to an interface, in its driver.
-pub(super) fn xdp(place: &Place, program: &str, on: On<'_>) -> Result<()> {
+fn xdp(place: &Place, program: &str, on: On<'_>) -> Result<()> {
     let doing = format!("attach {program} to {}", on.dev);
     let failed = |e: ProgramError| refused(&doing, &e, Some(on.dev));
     let mut prog = Xdp::from_pin(place.program(program), XdpAttachType::Interface).map_err(failed)?;

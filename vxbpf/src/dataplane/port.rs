@@ -207,18 +207,7 @@ impl Dataplane {
             if !xdp {
                 return Ok(false);
             }
-            match attach::xdp(&place, FROM_PORT_XDP, on) {
-                // It was worth a try.
-                Err(_) if mode == Mode::Auto => return Ok(false),
-                done => done?,
-            }
-            devs.insert(on.ifindex, on.ifindex, None, 0).map_err(|e| Error::Kernel {
-                doing: format!("let XDP send to {}", on.dev),
-                why: e.to_string(),
-                hint: None,
-                log: format!("{e:?}"),
-            })?;
-            Ok(true)
+            attach::xdp_both_ways(&place, FROM_PORT_XDP, on, mode, devs)
         };
         in_netns(self.instance.netns, work)?
     }

@@ -377,16 +377,5 @@ fn attach_xdp(place: &Place, maps: &mut Maps, link: &Link, mode: Mode) -> Result
         return Ok(false);
     }
     let on = On { dev: &link.name, ifindex: link.index };
-    match attach::xdp(place, FROM_UNDERLAY_XDP, on) {
-        // It was worth a try.
-        Err(_) if mode == Mode::Auto => return Ok(false),
-        done => done?,
-    }
-    maps.devs.insert(on.ifindex, on.ifindex, None, 0).map_err(|e| Error::Kernel {
-        doing: format!("let XDP send to {}", on.dev),
-        why: e.to_string(),
-        hint: None,
-        log: format!("{e:?}"),
-    })?;
-    Ok(true)
+    attach::xdp_both_ways(place, FROM_UNDERLAY_XDP, on, mode, &mut maps.devs)
 }
