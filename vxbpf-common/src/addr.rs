@@ -2,6 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::Mac;
+
 /// IPv6, or IPv4 in its mapped form `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2): the sixteen bytes in
 /// network order, as two words.
 #[repr(C)]
@@ -42,11 +44,43 @@ impl Addr {
         [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
     }
 
+    /// The sixteen bytes as four words in network order, as the kernel's structures have them.
+    #[inline(always)]
+    pub const fn words(&self) -> [u32; 4] {
+        let [a, b, c, d, e, f, g, h] = self.high.to_ne_bytes();
+        let [i, j, k, l, m, n, o, p] = self.low.to_ne_bytes();
+        [
+            u32::from_ne_bytes([a, b, c, d]),
+            u32::from_ne_bytes([e, f, g, h]),
+            u32::from_ne_bytes([i, j, k, l]),
+            u32::from_ne_bytes([m, n, o, p]),
+        ]
+    }
+
     /// The IPv4 address, when it is one.
     #[inline(always)]
     pub fn as_v4(&self) -> Option<[u8; 4]> {
         let [m, n, o, p, a, b, c, d] = self.low.to_ne_bytes();
         if self.high == 0 && [m, n, o, p] == V4_MAPPED { Some([a, b, c, d]) } else { None }
+    }
+
+    /// Whether packets can be sent to many by this address (RFC 5771, RFC 4291 section 2.7).
+    #[inline(always)]
+    pub fn is_multicast(&self) -> bool {
+        match self.as_v4() {
+            Some([a, ..]) => a & 0xf0 == 0xe0,
+            None => self.high.to_ne_bytes()[0] == 0xff,
+        }
+    }
+
+    /// The Ethernet address of a multicast group (RFC 1112 section 6.4, RFC 2464 section 7).
+    #[inline(always)]
+    pub fn group_mac(&self) -> Mac {
+        let [_, _, _, _, a, b, c, d] = self.low.to_ne_bytes();
+        match self.as_v4() {
+            Some(_) => Mac::new([0x01, 0x00, 0x5e, b & 0x7f, c, d]),
+            None => Mac::new([0x33, 0x33, a, b, c, d]),
+        }
     }
 
     /// Whether this is [`Addr::NONE`].
@@ -133,5 +167,28 @@ mod tests {
         assert_eq!(Addr::v4([192, 0, 2, 1]).as_v4(), Some([192, 0, 2, 1]));
         assert_eq!(Addr::v6([0x20; 16]).as_v4(), None);
         assert_eq!(Addr::NONE.as_v4(), None);
+    }
+
+    #[test]
+    fn groups_of_both_families_are_told_from_stations_and_have_their_ethernet_address() {
+        let v6 = |first, last: [u8; 4]| {
+            let mut octets = [0; 16];
+            octets[0] = first;
+            octets[12..].copy_from_slice(&last);
+            Addr::v6(octets)
+        };
+        let rows = [
+            (Addr::v4([224, 0, 0, 1]), Some([1, 0, 0x5e, 0, 0, 1])),
+            (Addr::v4([239, 129, 2, 3]), Some([1, 0, 0x5e, 1, 2, 3])),
+            (v6(0xff, [1, 2, 3, 4]), Some([0x33, 0x33, 1, 2, 3, 4])),
+            (Addr::v4([223, 255, 255, 255]), None),
+            (Addr::v4([240, 0, 0, 1]), None),
+            (v6(0xfe, [0, 0, 0, 1]), None),
+            (Addr::NONE, None),
+        ];
+        for (addr, mac) in rows {
+            assert_eq!(addr.is_multicast(), mac.is_some(), "{addr:?}");
+            assert!(mac.is_none_or(|mac| addr.group_mac() == Mac::new(mac)), "{addr:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::map_types;
+use crate::{Addr, map_types};
 
 /// A VXLAN network identifier, 0..=2^24-1 (RFC 7348 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,8 @@ pub struct VniConfig {
     pub origin: u8,
     /// Name for `dev NAME`, NUL padded.
     pub name: [u8; 16],
+    /// Multicast group that we listen to, or none. That we send to it says the flood list.
+    pub group: Addr,
 }
 
 /// Learn source addresses, from ports and from the underlay.
@@ -72,6 +74,8 @@ pub const VNI_VTEP_ANY: u32 = 1 << 2;
 pub const VNI_TTL_INHERIT: u32 = 1 << 3;
 /// Outer DSCP is the inner packet's.
 pub const VNI_TOS_INHERIT: u32 = 1 << 4;
+/// The group was joined by us, and is ours to leave.
+pub const VNI_GROUP_JOINED: u32 = 1 << 5;
 
 /// Outer DF always set.
 pub const DF_SET: u8 = 0;
@@ -88,7 +92,7 @@ impl VniConfig {
     }
 }
 
-map_types!(VniConfig = 40);
+map_types!(VniConfig = 56);
 
 #[cfg(feature = "user")]
 mod text {

@@ -10,7 +10,6 @@ use vxbpf_common::{
     counters::Counters,
     event::{KIND_DROP, KIND_MISS},
     nexthop::NextHop,
-    outer::{Outer4, bytes},
 };
 
 use crate::{
@@ -93,14 +92,10 @@ impl Account {
     /// Opens this CPU's account for a packet, of which nothing is known yet. Never `None`: the map has a
     /// row for each CPU, but the verifier wants to be told.
     #[inline(always)]
-    pub fn open<P: Packet>(direction: Direction, pkt: &P) -> Option<&'static mut Self> {
+    pub fn open<P: Packet>(pkt: &P) -> Option<&'static mut Self> {
         let account = maps::scratch()?;
-        let len = match direction {
-            Direction::FromUnderlay => pkt.len().saturating_sub(bytes::<Outer4>()),
-            Direction::FromPort | Direction::FromHelper => pkt.len(),
-        };
         account.outcome = Ok(Verdict::Pass);
-        account.len = len;
+        account.len = pkt.len();
         account.now = events::now();
         account.vni = 0;
         account.vni_slot = NO_SLOT;
@@ -158,7 +153,9 @@ impl Account {
             // An answered request is a frame that the port got.
             Ok(Verdict::Reply) => sent(self.port_slot, len),
             // A group is flooded by nature; an unknown station is worth telling.
-            Ok(Verdict::Flood) if !self.dst.is_group() => events::report(KIND_MISS, self),
+            Ok(Verdict::Flood) if direction != Direction::FromHelper && !self.dst.is_group() => {
+                events::report(KIND_MISS, self)
+            }
             Ok(Verdict::Pass | Verdict::Flood) => {}
             Err(reason) => {
                 if direction == Direction::FromPort {

@@ -2,42 +2,55 @@
 
 use network_types::{eth::EthHdr, ip::Ipv4Hdr};
 use vxbpf_common::{
-    Addr, DropReason, Vni, checksum,
+    DropReason, Vni, checksum,
     counters::OTHER_SLOT,
     ecn,
-    outer::{OUTER4_LEN, Outer4},
+    outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, vxlan_is_plain},
     vni::VNI_VTEP_ANY,
 };
 
 use crate::{
     account::{Account, Place},
     deliver, encap, learn, maps,
-    packet::Packet,
+    packet::{Header, Packet},
     verdict::{self, Verdict},
 };
 
-const ETH_IPV4: u16 = 0x0800u16.to_be();
-const ETH_IPV6: u16 = 0x86ddu16.to_be();
-/// Where the inner network header begins, without VLAN tags.
-const INNER_NET: usize = OUTER4_LEN + size_of::<EthHdr>();
-
-/// Underlay to overlay. (A function of its own, for its stack.)
-#[inline(never)]
+/// Underlay to overlay.
+#[inline(always)]
 pub fn decap<P: Packet>(pkt: &mut P, account: &mut Account) {
-    account.outcome = walk(pkt, account);
+    match pkt.load::<EthHdr>(0) {
+        Some(eth) if eth.ether_type == ETH_IPV4 => decap_over::<Outer4, P>(pkt, account),
+        Some(eth) if eth.ether_type == ETH_IPV6 => decap_over::<Outer6, P>(pkt, account),
+        _ => account.outcome = Ok(Verdict::Pass), // ARP, or shorter than any header
+    }
+}
+
+/// Over one version of IP. (A function of its own, for its stack.)
+#[inline(never)]
+fn decap_over<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) {
+    account.outcome = walk::<O, P>(pkt, account);
 }
 
 #[inline(always)]
-fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
-    let Some(outer) = pkt.load::<Outer4>(0) else { return Ok(Verdict::Pass) };
+fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
+    let Some(outer) = pkt.load::<O>(0) else { return Ok(Verdict::Pass) };
     let Some(instance) = maps::instance() else { return Ok(Verdict::Pass) };
-    let Some(local) = instance.local.as_v4() else { return Ok(Verdict::Pass) };
-    if !outer.is_to(local, instance.dstport) {
-        return Ok(Verdict::Pass); // ssh, ARP, fragments, somebody else's tunnel
+    if !outer.is_udp_to(instance.dstport) {
+        return Ok(Verdict::Pass); // ssh, fragments, somebody else's tunnel
     }
-    let vni = Vni::from_wire(outer.vxlan.vni);
+    let dst = outer.dst();
+    let to_group = dst.is_multicast();
+    if !to_group && dst != instance.local_for(dst) {
+        return Ok(Verdict::Pass); // another of the host's addresses
+    }
+    let vni = Vni::from_wire(outer.vxlan().vni);
     let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) }; // somebody else's VNI
-    let sender = Addr::v4(outer.ip.src_addr);
+    if to_group && dst != config.group {
+        return Ok(Verdict::Pass); // somebody else's group
+    }
+    let sender = outer.src();
+    account.len = pkt.len().saturating_sub(O::LEN as u32);
     account.from = Place { ifindex: 0, remote: sender };
     account.vni = vni.get();
     account.vni_slot = config.slot;
@@ -51,12 +64,12 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     if !outer.lengths_agree(pkt.len()) {
         return Err(DropReason::InvalidOuterLength);
     }
-    if !outer.vxlan_is_plain() {
+    if !vxlan_is_plain(outer.vxlan()) {
         return Err(DropReason::InvalidVxlanHeader);
     }
-    let inner: EthHdr = pkt.load(OUTER4_LEN).ok_or(DropReason::InnerTooShort)?;
+    let inner: EthHdr = pkt.load(O::LEN).ok_or(DropReason::InnerTooShort)?;
     account.frame(&inner);
-    ecn_allows(pkt, outer.ip.tos, inner.ether_type)?;
+    ecn_allows::<O, P>(pkt, outer.tos(), inner.ether_type)?;
     learn::source(account, vni, config, instance.dstport)?;
 
     if account.dst.is_group() {
@@ -74,11 +87,11 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
 /// Removes the outer headers. A frame that the kernel then files under another protocol must pass the port's
 /// device, which finds out what it is. (A function of its own, for its stack.)
 #[inline(never)]
-pub(crate) fn pop<P: Packet>(pkt: &mut P, account: &mut Account) {
-    let popped = match (pkt.load::<Outer4>(0), pkt.load::<EthHdr>(OUTER4_LEN)) {
+pub(crate) fn pop<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) {
+    let popped = match (pkt.load::<O>(0), pkt.load::<EthHdr>(O::LEN)) {
         (Some(outer), Some(inner)) => {
-            combine_ecn(pkt, outer.ip.tos, inner.ether_type);
-            pkt.pop_outer(inner)
+            combine_ecn::<O, P>(pkt, outer.tos(), inner.ether_type);
+            pkt.pop_outer::<O>(inner)
         }
         _ => Err(DropReason::DecapFailed),
     };
@@ -89,24 +102,29 @@ pub(crate) fn pop<P: Packet>(pkt: &mut P, account: &mut Account) {
     }
 }
 
+/// Where the inner network header begins, without VLAN tags.
+const fn inner_net<O: Outer>() -> usize {
+    O::LEN + size_of::<EthHdr>()
+}
+
 /// The inner TOS or traffic class. What is behind a VLAN tag has none here, as with the kernel's driver, whose
 /// `INET_ECN_decapsulate` looks at IP only.
 #[inline(always)]
-fn inner_tos<P: Packet>(pkt: &P, ether_type: u16) -> Option<u8> {
+fn inner_tos<O: Outer, P: Packet>(pkt: &P, ether_type: u16) -> Option<u8> {
     match ether_type {
-        ETH_IPV4 => pkt.load::<Ipv4Hdr>(INNER_NET).map(|ip| ip.tos),
-        ETH_IPV6 => pkt.load::<[u8; 2]>(INNER_NET).map(|[a, b]| a << 4 | b >> 4),
+        ETH_IPV4 => pkt.load::<Ipv4Hdr>(inner_net::<O>()).map(|ip| ip.tos),
+        ETH_IPV6 => pkt.load::<[u8; 2]>(inner_net::<O>()).map(|[a, b]| a << 4 | b >> 4),
         _ => None,
     }
 }
 
 /// Whether congestion that was marked on the way, if any was, can be told to the inner flow.
 #[inline(always)]
-fn ecn_allows<P: Packet>(pkt: &P, outer_tos: u8, ether_type: u16) -> Result<(), DropReason> {
+fn ecn_allows<O: Outer, P: Packet>(pkt: &P, outer_tos: u8, ether_type: u16) -> Result<(), DropReason> {
     if outer_tos & ecn::MASK == ecn::NOT_ECT {
         return Ok(());
     }
-    match inner_tos(pkt, ether_type) {
+    match inner_tos::<O, P>(pkt, ether_type) {
         Some(tos) if ecn::decap(outer_tos, tos).is_none() => Err(DropReason::EcnNotCapable),
         _ => Ok(()),
     }
@@ -114,21 +132,21 @@ fn ecn_allows<P: Packet>(pkt: &P, outer_tos: u8, ether_type: u16) -> Result<(), 
 
 /// Carries congestion that was marked on the way over to the inner packet.
 #[inline(always)]
-fn combine_ecn<P: Packet>(pkt: &mut P, outer_tos: u8, ether_type: u16) {
+fn combine_ecn<O: Outer, P: Packet>(pkt: &mut P, outer_tos: u8, ether_type: u16) {
     // Not marked on the way: nothing can change.
     if outer_tos & ecn::MASK == ecn::NOT_ECT {
         return;
     }
-    let Some(old) = inner_tos(pkt, ether_type) else { return };
+    let Some(old) = inner_tos::<O, P>(pkt, ether_type) else { return };
     let Some(tos) = ecn::decap(outer_tos, old).filter(|tos| *tos != old) else { return };
     if ether_type == ETH_IPV4 {
-        if let Some(mut ip) = pkt.load::<Ipv4Hdr>(INNER_NET) {
+        if let Some(mut ip) = pkt.load::<Ipv4Hdr>(inner_net::<O>()) {
             ip.check = checksum::replace(ip.check, [ip.vihl, ip.tos], [ip.vihl, tos]);
             ip.tos = tos;
             // The header's checksum makes up for the change, so the sum over the packet stays.
-            let _ = pkt.store(INNER_NET, ip);
+            let _ = pkt.store(inner_net::<O>(), ip);
         }
-    } else if let Some([a, b]) = pkt.load::<[u8; 2]>(INNER_NET) {
-        pkt.store_summed(INNER_NET, [a & 0xf0 | tos >> 4, b & 0x0f | tos << 4]);
+    } else if let Some([a, b]) = pkt.load::<[u8; 2]>(inner_net::<O>()) {
+        pkt.store_summed(inner_net::<O>(), [a & 0xf0 | tos >> 4, b & 0x0f | tos << 4]);
     }
 }

@@ -4,8 +4,7 @@ use network_types::eth::EthHdr;
 use vxbpf_common::{
     Addr, DropReason, Mac, Vni, ageing, ecn,
     fdb::{FdbEntry, FdbKey},
-    instance::Instance,
-    outer::{Outer4, Tunnel4, bytes},
+    outer::{Outer, Tunnel},
     port::{PORT_ISOLATED, PORT_MAC_LOCK},
     vni::{DF_INHERIT, DF_UNSET, VNI_TOS_INHERIT, VNI_TTL_INHERIT, VniConfig},
 };
@@ -15,12 +14,9 @@ use crate::{
     arp, deliver,
     flow::{self, Flow},
     learn, maps, nexthop,
-    packet::{Packet, Reach},
+    packet::{Header, Packet, Reach},
     verdict::{self, Verdict},
 };
-
-/// What the outer headers add to the inner frame, as seen by an MTU: all but the Ethernet header.
-const OUTER_IP_LEN: u32 = bytes::<Outer4>() - bytes::<EthHdr>();
 
 /// Overlay to underlay, and between the ports of a VNI. (A function of its own, for its stack.)
 #[inline(never)]
@@ -106,40 +102,39 @@ fn to_remote<P: Packet>(pkt: &P, account: &mut Account, station: &FdbEntry) -> v
 
 /// Writes the outer headers that the walk decided on. (A function of its own, for its stack.)
 #[inline(never)]
-pub(crate) fn push<P: Packet>(pkt: &mut P, account: &mut Account) {
-    if let Err(reason) = write(pkt, account) {
+pub(crate) fn push<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) {
+    if let Err(reason) = write::<O, P>(pkt, account) {
         account.outcome = Err(reason);
     }
 }
 
 #[inline(always)]
-fn write<P: Packet>(pkt: &mut P, account: &Account) -> Result<(), DropReason> {
+fn write<O: Outer + Header, P: Packet>(pkt: &mut P, account: &Account) -> Result<(), DropReason> {
     let vni = Vni::new(account.vni).and_then(maps::vni);
     let (Some(instance), Some(config)) = (maps::instance(), vni) else { return Err(DropReason::NoRoute) };
     let dst_vni = Vni::new(account.dst_vni).ok_or(DropReason::NoRoute)?;
     let eth = pkt.load::<EthHdr>(0).ok_or(DropReason::InnerTooShort)?;
     let flow = Flow::of(pkt, &eth);
-    let tunnel = tunnel(instance, config, &flow).to(account.remote, dst_vni, account.dstport);
-    let tunnel = tunnel.ok_or(DropReason::NoRoute)?;
+    let tunnel = tunnel(config, &flow).to(instance, account.remote, dst_vni, account.dstport);
     let len = pkt.len() + pkt.hidden_len();
     // The MTU of a way without neighbour is not known yet.
-    if account.hop.mtu != 0 && packet_len(pkt, &flow, len) > account.hop.mtu {
+    if account.hop.mtu != 0 && longest(pkt, &flow, len) + O::IP_OVERHEAD > account.hop.mtu {
         return Err(DropReason::TooBig);
     }
-    pkt.push_outer(tunnel.headers(account.hop.src_mac, account.hop.dst_mac, len), eth)
+    let outer = O::new(&tunnel, account.hop.src_mac, account.hop.dst_mac, len).ok_or(DropReason::NoRoute)?;
+    pkt.push_outer(outer, eth)
 }
 
-/// Bytes of the longest outer IP packet that the frame becomes: of its segments, if it is a GSO frame.
+/// Bytes of the longest frame that this one becomes on the wire: of its segments, if it is a GSO frame.
 #[inline(always)]
-pub(crate) fn packet_len<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
+pub(crate) fn longest<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
     let gso_size = pkt.gso_size();
-    let longest = if gso_size == 0 { len } else { flow.headers_len + pkt.hidden_len() + gso_size };
-    longest + OUTER_IP_LEN
+    if gso_size == 0 { len } else { flow.headers_len + pkt.hidden_len() + gso_size }
 }
 
-/// The outer headers of a frame but for its remote.
+/// The outer headers of a frame but for where they lead.
 #[inline(always)]
-pub(crate) fn tunnel(instance: &Instance, config: &VniConfig, flow: &Flow) -> Tunnel4 {
+pub(crate) fn tunnel(config: &VniConfig, flow: &Flow) -> Tunnel {
     let tos = if config.has(VNI_TOS_INHERIT) { flow.tos } else { config.tos };
     let ttl = match flow.ttl {
         Some(inner) if config.has(VNI_TTL_INHERIT) => inner,
@@ -150,11 +145,11 @@ pub(crate) fn tunnel(instance: &Instance, config: &VniConfig, flow: &Flow) -> Tu
         DF_INHERIT => flow.df,
         _ => true,
     };
-    Tunnel4 {
-        local: instance.local.as_v4().unwrap_or([0; 4]),
-        remote: [0; 4],
+    Tunnel {
+        local: Addr::NONE,
+        remote: Addr::NONE,
         srcport: flow.hash.srcport(),
-        dstport: instance.dstport,
+        dstport: [0; 2],
         vni: Vni::from_wire([0; 3]),
         ttl,
         tos: ecn::encap(tos, flow.tos),

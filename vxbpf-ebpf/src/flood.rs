@@ -7,8 +7,9 @@
 use network_types::eth::EthHdr;
 use vxbpf_common::{
     DropReason, Vni,
-    flood::{FloodRemote, MAX_PORTS, MAX_REMOTES},
-    outer::Tunnel4,
+    flood::{FloodList, FloodRemote, MAX_PORTS, MAX_REMOTES},
+    instance::Errand,
+    outer::{Outer, Outer4, Outer6, Tunnel},
     port::PORT_ISOLATED,
 };
 
@@ -17,7 +18,7 @@ use crate::{
     encap,
     flow::Flow,
     maps, nexthop,
-    packet::{Packet, Reach},
+    packet::{Header, Packet, Reach},
     verdict::Verdict,
 };
 
@@ -41,7 +42,7 @@ pub(crate) fn to_ports<P: Packet>(pkt: &mut P, account: &mut Account) {
             copies |= pkt.copy_to_port(ifindex, isolated, account.len);
         }
     }
-    if copies == 0 && (from == 0 || list.remotes_len == 0) {
+    if copies == 0 && (from == 0 || list.remotes_len() == 0) {
         account.outcome = Err(DropReason::NoDestination);
     }
 }
@@ -51,37 +52,67 @@ pub(crate) fn to_ports<P: Packet>(pkt: &mut P, account: &mut Account) {
 #[inline(never)]
 pub(crate) fn to_remotes<P: Packet>(pkt: &mut P, account: &mut Account) {
     let Some(list) = Vni::new(account.vni).and_then(maps::flood_list) else { return };
-    if account.outcome != Ok(Verdict::Flood) || list.remotes_len == 0 {
+    if account.outcome != Ok(Verdict::Flood) || list.remotes_len() == 0 {
         return;
     }
-    prepare(pkt, account);
+    if list.remotes4_len == 0 {
+        return to_family::<Outer6, P>(pkt, account, list);
+    }
+    if list.remotes6_len != 0 {
+        by_helper(pkt, account);
+    }
+    to_family::<Outer4, P>(pkt, account, list);
+}
+
+/// Has the helper device send the copies for IPv6 remotes, of the frame as it still is.
+#[inline(always)]
+fn by_helper<P: Packet>(pkt: &mut P, account: &Account) {
+    let (Some(instance), Some(vni)) = (maps::instance(), Vni::new(account.vni)) else { return };
+    if let Err(reason) = pkt.copy_to_helper(instance.helper, Errand::Flood6(vni)) {
+        account::copied(account.vni_slot, account::NO_SLOT, account.len, Err(reason));
+    }
+}
+
+/// The same on the helper device. (A function of its own, for its stack.)
+#[inline(never)]
+pub(crate) fn to_remotes6<P: Packet>(pkt: &mut P, account: &mut Account) {
+    let Some(vni) = Vni::new(account.vni) else { return };
+    let (Some(list), Some(config)) = (maps::flood_list(vni), maps::vni(vni)) else { return };
+    account.vni_slot = config.slot;
+    to_family::<Outer6, P>(pkt, account, list);
+}
+
+/// Sends copies to the remotes of one family.
+#[inline(always)]
+fn to_family<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account, list: &FloodList) {
+    prepare::<O, P>(pkt, account);
     for i in 0..MAX_REMOTES {
-        let Some(remote) = list.remotes.get(i) else { break };
-        if i >= list.remotes_len as usize || account.outcome.is_err() {
+        let Some(remote) = list.remote(O::IS_IPV6, i) else { break };
+        if account.outcome.is_err() {
             break;
         }
-        pkt.copy_to_remote(&account.replica, remote);
+        pkt.copy_to_remote::<O>(&account.replica, remote);
     }
 }
 
 /// Makes room for the outer headers, once; each copy gets the headers of its own remote. (A function of its own,
 /// for its stack.)
 #[inline(never)]
-fn prepare<P: Packet>(pkt: &mut P, account: &mut Account) {
+fn prepare<O: Outer, P: Packet>(pkt: &mut P, account: &mut Account) {
     let vni = Vni::new(account.vni).and_then(maps::vni);
-    let (Some(instance), Some(config), Some(eth)) = (maps::instance(), vni, pkt.load::<EthHdr>(0)) else {
+    let (Some(config), Some(eth)) = (vni, pkt.load::<EthHdr>(0)) else {
         account.outcome = Err(DropReason::EncapFailed);
         return;
     };
     let flow = Flow::of(pkt, &eth);
     let replica = &mut account.replica;
     replica.now = account.now;
-    replica.tunnel = encap::tunnel(instance, config, &flow);
+    replica.tunnel = encap::tunnel(config, &flow);
     replica.len = pkt.len() + pkt.hidden_len();
-    replica.packet_len = encap::packet_len(pkt, &flow, replica.len);
+    replica.packet_len = encap::longest(pkt, &flow, replica.len) + O::IP_OVERHEAD;
     replica.bytes = account.len;
     replica.vni_slot = account.vni_slot;
-    if let Err(reason) = pkt.make_room(eth) {
+    if let Err(reason) = pkt.make_room::<O>(eth) {
         account.outcome = Err(reason);
     }
 }
@@ -100,7 +131,7 @@ pub(crate) fn to_port<P: Packet>(pkt: &mut P, ifindex: u32, isolated: bool, len:
 /// What all copies of a replicated frame share.
 pub struct Replica {
     now: u64,
-    tunnel: Tunnel4,
+    tunnel: Tunnel,
     /// Bytes of the inner frame as encapsulated.
     len: u32,
     /// Bytes of the longest outer IP packet.
@@ -112,17 +143,20 @@ pub struct Replica {
 
 /// Readdresses the frame to one remote and sends a copy: the body of the loop above.
 #[inline(always)]
-pub(crate) fn to_remote<P: Packet>(pkt: &mut P, replica: &Replica, remote: &FloodRemote) {
-    let sent = replica.send(pkt, remote);
+pub(crate) fn to_remote<O: Outer + Header, P: Packet>(pkt: &mut P, replica: &Replica, remote: &FloodRemote) {
+    let sent = replica.send::<O, P>(pkt, remote);
     account::copied(replica.vni_slot, remote.slot, replica.bytes, sent);
 }
 
 impl Replica {
     #[inline(always)]
-    fn send<P: Packet>(&self, pkt: &mut P, remote: &FloodRemote) -> Result<(), DropReason> {
+    fn send<O: Outer + Header, P: Packet>(
+        &self,
+        pkt: &mut P,
+        remote: &FloodRemote,
+    ) -> Result<(), DropReason> {
         let instance = maps::instance().ok_or(DropReason::NoRoute)?;
         let vni = Vni::new(remote.dst_vni).ok_or(DropReason::NoRoute)?;
-        let tunnel = self.tunnel.to(remote.addr, vni, remote.dstport).ok_or(DropReason::NoRoute)?;
         let mut hop = nexthop::NOWHERE;
         let reach = nexthop::find(pkt, &mut hop, instance, remote.addr, self.now);
         if reach == Reach::None {
@@ -131,11 +165,13 @@ impl Replica {
         if reach == Reach::Known && self.packet_len > hop.mtu {
             return Err(DropReason::TooBig);
         }
+        let tunnel = self.tunnel.to(instance, remote.addr, vni, remote.dstport);
         // Without a neighbour the MAC addresses are zero, and filled in when it is resolved.
-        pkt.store(0, tunnel.headers(hop.src_mac, hop.dst_mac, self.len)).ok_or(DropReason::EncapFailed)?;
+        let outer = O::new(&tunnel, hop.src_mac, hop.dst_mac, self.len).ok_or(DropReason::NoRoute)?;
+        pkt.store(0, outer).ok_or(DropReason::EncapFailed)?;
         match reach {
             Reach::Known => pkt.copy_to(hop.ifindex),
-            Reach::NoNeighbour | Reach::None => pkt.copy_to_helper(instance.helper),
+            Reach::NoNeighbour | Reach::None => pkt.copy_to_helper(instance.helper, Errand::Resolve),
         }
     }
 }

@@ -28,7 +28,7 @@ use vxbpf_ebpf::{
 #[classifier]
 fn from_port(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::new(ctx);
-    let Some(account) = Account::open(Direction::FromPort, &skb) else { return tc::PASS };
+    let Some(account) = Account::open(&skb) else { return tc::PASS };
     encap::encap(&mut skb, account);
     tc_action(skb, account, Direction::FromPort)
 }
@@ -37,16 +37,17 @@ fn from_port(ctx: TcContext) -> i32 {
 #[classifier]
 fn from_underlay(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::new(ctx);
-    let Some(account) = Account::open(Direction::FromUnderlay, &skb) else { return tc::PASS };
+    let Some(account) = Account::open(&skb) else { return tc::PASS };
     decap::decap(&mut skb, account);
     tc_action(skb, account, Direction::FromUnderlay)
 }
 
-/// Encapsulated packets whose next hop has no neighbour entry yet: the kernel resolves it and sends.
+/// Our own: encapsulated packets whose next hop has no neighbour entry yet, for the kernel to resolve it and send;
+/// frames for the IPv6 remotes of a flood list.
 #[classifier]
 fn from_helper(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::new(ctx);
-    let Some(account) = Account::open(Direction::FromHelper, &skb) else { return tc::DROP };
+    let Some(account) = Account::open(&skb) else { return tc::DROP };
     resolve::resolve(&mut skb, account);
     skb.unmark();
     tc_action(skb, account, Direction::FromHelper)
@@ -56,7 +57,7 @@ fn from_helper(ctx: TcContext) -> i32 {
 #[xdp]
 fn from_port_xdp(ctx: XdpContext) -> u32 {
     let mut frame = xdp::Frame::new(ctx);
-    let Some(account) = Account::open(Direction::FromPort, &frame) else { return xdp::PASS };
+    let Some(account) = Account::open(&frame) else { return xdp::PASS };
     encap::encap(&mut frame, account);
     xdp_action(frame, account, Direction::FromPort)
 }
@@ -65,7 +66,7 @@ fn from_port_xdp(ctx: XdpContext) -> u32 {
 #[xdp]
 fn from_underlay_xdp(ctx: XdpContext) -> u32 {
     let mut frame = xdp::Frame::new(ctx);
-    let Some(account) = Account::open(Direction::FromUnderlay, &frame) else { return xdp::PASS };
+    let Some(account) = Account::open(&frame) else { return xdp::PASS };
     decap::decap(&mut frame, account);
     xdp_action(frame, account, Direction::FromUnderlay)
 }

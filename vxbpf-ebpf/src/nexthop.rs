@@ -8,7 +8,7 @@ use aya_ebpf::{
         BPF_FIB_LKUP_RET_FWD_DISABLED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS,
         bpf_fib_lookup as FibParams,
     },
-    helpers::bpf_fib_lookup,
+    helpers::{bpf_check_mtu, bpf_fib_lookup},
 };
 use vxbpf_common::{
     Addr, Mac,
@@ -22,6 +22,7 @@ use crate::{
 };
 
 const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
 /// -ENODEV.
 const NO_SUCH_DEVICE: u32 = (-19i32) as u32;
 
@@ -49,8 +50,15 @@ pub(crate) fn find<P: Packet>(
         *hop = *cached;
         return Reach::Known;
     }
-    let (Some(local), Some(to)) = (instance.local.as_v4(), remote.as_v4()) else { return Reach::None };
-    let reach = pkt.route(instance.helper, local, to, hop);
+    let local = instance.local_for(remote);
+    if local.is_none() {
+        return Reach::None;
+    }
+    let reach = if remote.is_multicast() {
+        to_group(pkt, hop, instance, remote)
+    } else {
+        pkt.route(instance.helper, local, remote, hop)
+    };
     if hop.ifindex == 0 {
         hop.ifindex = instance.ifindex;
     }
@@ -60,6 +68,25 @@ pub(crate) fn find<P: Packet>(
         maps::nexthop_insert(&remote, hop);
     }
     reach
+}
+
+/// The way to a group: out of the underlay, where everybody who joined hears it. No route and no neighbour.
+#[inline(always)]
+fn to_group<P: Packet>(pkt: &P, hop: &mut NextHop, instance: &Instance, group: Addr) -> Reach {
+    let mtu = pkt.mtu_of(instance.ifindex);
+    let (src_mac, dst_mac) = (instance.mac, group.group_mac());
+    *hop = NextHop { ifindex: instance.ifindex, mtu, src_mac, dst_mac, ..NOWHERE };
+    if mtu == 0 { Reach::None } else { Reach::Known }
+}
+
+/// The MTU of an interface, 0 if there is no such interface. (Since Linux 5.12.)
+#[inline(always)]
+pub(crate) fn mtu(ctx: *mut c_void, ifindex: u32) -> u32 {
+    let mut mtu = 0;
+    // SAFETY: the pointer is to a local of the size the helper wants, the context is the hook's own. Whether the
+    // packet at hand would fit is not asked: the MTU comes back either way.
+    let ret = unsafe { bpf_check_mtu(ctx, ifindex, &raw mut mtu, 0, 0) };
+    if ret < 0 { 0 } else { mtu }
 }
 
 /// Whether a frame is due to go through the kernel's neighbour code.
@@ -81,14 +108,8 @@ pub(crate) fn probed(remote: &Addr, hop: &mut NextHop, now: u64) {
 /// so it starts from our helper device, where forwarding is on, and the host's own setting stays the
 /// operator's.
 #[inline(always)]
-pub(crate) fn fib_lookup(
-    ctx: *mut c_void,
-    from: u32,
-    local: [u8; 4],
-    remote: [u8; 4],
-    hop: &mut NextHop,
-) -> Reach {
-    match ask(ctx, from, u32::from_ne_bytes(local), u32::from_ne_bytes(remote), hop) {
+pub(crate) fn fib_lookup(ctx: *mut c_void, from: u32, local: Addr, remote: Addr, hop: &mut NextHop) -> Reach {
+    match ask(ctx, from, &local, &remote, hop) {
         // Before Linux 6.3 a neighbour whose resolution failed is an answer, too, without a MAC address.
         BPF_FIB_LKUP_RET_SUCCESS if hop.dst_mac != Mac::ZERO => Reach::Known,
         BPF_FIB_LKUP_RET_SUCCESS | BPF_FIB_LKUP_RET_NO_NEIGH => {
@@ -111,17 +132,23 @@ pub(crate) fn fib_lookup(
 
 /// The question itself, a function of its own for its stack. Returns `BPF_FIB_LKUP_RET_*`.
 #[inline(never)]
-fn ask(ctx: *mut c_void, from: u32, local: u32, remote: u32, hop: &mut NextHop) -> u32 {
+fn ask(ctx: *mut c_void, from: u32, local: &Addr, remote: &Addr, hop: &mut NextHop) -> u32 {
     // SAFETY: integers and unions of integers; zero is a value of each.
     let mut params: Aligned<FibParams> = Aligned(unsafe { core::mem::zeroed() });
-    params.0.family = AF_INET;
     params.0.l4_protocol = vxbpf_common::outer::IPPROTO_UDP;
     params.0.ifindex = from;
     // With a length the kernel compares it with the path's MTU and returns the MTU. The smallest
     // length there is fits every path.
     params.0.__bindgen_anon_1.tot_len = 1;
-    params.0.__bindgen_anon_3.ipv4_src = local;
-    params.0.__bindgen_anon_4.ipv4_dst = remote;
+    if let (Some(local), Some(remote)) = (local.as_v4(), remote.as_v4()) {
+        params.0.family = AF_INET;
+        params.0.__bindgen_anon_3.ipv4_src = u32::from_ne_bytes(local);
+        params.0.__bindgen_anon_4.ipv4_dst = u32::from_ne_bytes(remote);
+    } else {
+        params.0.family = AF_INET6;
+        params.0.__bindgen_anon_3.ipv6_src = local.words();
+        params.0.__bindgen_anon_4.ipv6_dst = remote.words();
+    }
     // SAFETY: the pointer is to a local of the size given, the context is the hook's own.
     let ret = unsafe { bpf_fib_lookup(ctx, &raw mut params.0, size_of::<FibParams>() as i32, 0) };
     hop.ifindex = params.0.ifindex;

@@ -11,7 +11,13 @@ use network_types::{
     ip::{Ipv4Hdr, Ipv6Hdr},
     vlan::VlanHdr,
 };
-use vxbpf_common::{DropReason, flood::FloodRemote, nexthop::NextHop, outer::Outer4};
+use vxbpf_common::{
+    Addr, DropReason,
+    flood::FloodRemote,
+    instance::Errand,
+    nexthop::NextHop,
+    outer::{Outer, Outer4, Outer6},
+};
 
 use crate::flood::Replica;
 
@@ -27,7 +33,7 @@ macro_rules! headers {
         unsafe impl Header for $name {}
     )+ };
 }
-headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, u8, [u8; 2], [u8; 4]);
+headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, Outer6, u8, [u8; 2], [u8; 4]);
 
 /// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
 /// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.
@@ -116,22 +122,25 @@ pub trait Packet {
     fn hidden_len(&self) -> u32;
 
     /// Makes room for outer headers in front of the frame that begins with `inner`.
-    fn make_room(&mut self, inner: EthHdr) -> Result<(), DropReason>;
+    fn make_room<O: Outer>(&mut self, inner: EthHdr) -> Result<(), DropReason>;
 
     /// Puts `outer` in front of the frame that begins with `inner`.
     #[inline(always)]
-    fn push_outer(&mut self, outer: Outer4, inner: EthHdr) -> Result<(), DropReason> {
-        self.make_room(inner)?;
+    fn push_outer<O: Outer + Header>(&mut self, outer: O, inner: EthHdr) -> Result<(), DropReason> {
+        self.make_room::<O>(inner)?;
         self.store(0, outer).ok_or(DropReason::EncapFailed)
     }
 
     /// Removes the outer headers of a packet whose inner frame begins with `inner`. True if the kernel
     /// then holds the frame for what it is, so that it may go into a pod without passing a device.
-    fn pop_outer(&mut self, inner: EthHdr) -> Result<bool, DropReason>;
+    fn pop_outer<O: Outer>(&mut self, inner: EthHdr) -> Result<bool, DropReason>;
 
     /// Asks the kernel's routing and neighbour tables for the way from `local` to `remote`, as seen from
     /// interface `from`.
-    fn route(&self, from: u32, local: [u8; 4], remote: [u8; 4], hop: &mut NextHop) -> Reach;
+    fn route(&self, from: u32, local: Addr, remote: Addr, hop: &mut NextHop) -> Reach;
+
+    /// The MTU of an interface; 0 if there is no such interface.
+    fn mtu_of(&self, ifindex: u32) -> u32;
 
     /// Whether this hook can send frames out of that interface.
     fn can_send_to(ifindex: u32) -> bool;
@@ -139,15 +148,15 @@ pub trait Packet {
     /// Sends a copy out of an interface.
     fn copy_to(&mut self, ifindex: u32) -> Result<(), DropReason>;
 
-    /// Sends a copy to the helper device, which gets its neighbour resolved.
-    fn copy_to_helper(&mut self, helper: u32) -> Result<(), DropReason>;
+    /// Sends a copy to the helper device, on an errand.
+    fn copy_to_helper(&mut self, helper: u32, errand: Errand) -> Result<(), DropReason>;
 
     /// `flood::to_port`, called in a way that suits the hook's verifier.
     fn copy_to_port(&mut self, ifindex: u32, isolated: bool, len: u32) -> u32;
 
     /// `flood::to_remote`, likewise.
-    fn copy_to_remote(&mut self, replica: &Replica, remote: &FloodRemote);
+    fn copy_to_remote<O: Outer>(&mut self, replica: &Replica, remote: &FloodRemote);
 
-    /// Whether this is a packet that we sent to the helper device ourselves.
-    fn is_waiting(&self) -> bool;
+    /// What we sent this packet to the helper device for, if it was us.
+    fn errand(&self) -> Option<Errand>;
 }

@@ -5,9 +5,10 @@ use core::mem::offset_of;
 use aya_ebpf::{
     EbpfContext as _,
     bindings::{
-        __sk_buff, BPF_F_ADJ_ROOM_DECAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L2_ETH, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4,
-        BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, BPF_F_ADJ_ROOM_NO_CSUM_RESET, BPF_F_INGRESS,
-        BPF_F_RECOMPUTE_CSUM, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC,
+        __sk_buff, BPF_F_ADJ_ROOM_DECAP_L3_IPV4, BPF_F_ADJ_ROOM_DECAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L2_ETH,
+        BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6, BPF_F_ADJ_ROOM_ENCAP_L4_UDP,
+        BPF_F_ADJ_ROOM_FIXED_GSO, BPF_F_ADJ_ROOM_NO_CSUM_RESET, BPF_F_INGRESS, BPF_F_RECOMPUTE_CSUM,
+        TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_adj_room_mode::BPF_ADJ_ROOM_MAC,
     },
     helpers::{
         bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_change_tail,
@@ -17,17 +18,17 @@ use aya_ebpf::{
 };
 use network_types::{eth::EthHdr, vlan::VlanHdr};
 use vxbpf_common::{
-    DropReason, Mac,
+    Addr, DropReason, Mac,
     flood::FloodRemote,
-    instance::RESOLVE_MARK,
+    instance::Errand,
     nexthop::NextHop,
-    outer::{OUTER4_LEN, Outer4, bytes},
+    outer::{Outer, Outer4, Outer6, bytes},
 };
 
 use crate::{
     flood::{self, Replica},
     nexthop,
-    packet::{self, Packet, Reach},
+    packet::{self, Header, Packet, Reach},
 };
 
 /// On to the next program or the stack.
@@ -37,13 +38,16 @@ pub const DROP: i32 = TC_ACT_SHOT;
 
 /// Headers that the path may read: outer, inner Ethernet with a tag, IPv6 and ports. They are made
 /// linear up front, so that the path can read them in place.
-const HEADERS: u32 = bytes::<Outer4>() + 18 + 40 + 4;
+const HEADERS: u32 = bytes::<Outer6>() + 18 + 40 + 4;
 
 const ETH_IPV4: u16 = 0x0800u16.to_be();
 const ETH_IPV6: u16 = 0x86ddu16.to_be();
 const PACKET_HOST: u32 = 0;
-/// Shortest inner frame that `bpf_skb_adjust_room` leaves behind: it wants an IP header there.
-const SHRINKABLE: u32 = 14 + 20;
+/// Shortest inner frame that `bpf_skb_adjust_room` leaves behind: it wants an IP header there, of the outer version
+/// unless told otherwise.
+const fn shrinkable<O: Outer>() -> u32 {
+    if O::IS_IPV6 { 14 + 40 } else { 14 + 20 }
+}
 
 /// An skb at TC ingress.
 pub struct Skb {
@@ -136,7 +140,7 @@ impl Skb {
     /// between network namespaces (`skb_scrub_packet`).
     #[inline(always)]
     pub fn redirect_to_helper(&self, helper: u32) -> i32 {
-        self.set_mark(RESOLVE_MARK);
+        self.set_mark(Errand::Resolve.mark());
         // SAFETY: takes no pointers.
         unsafe { bpf_redirect(helper, BPF_F_INGRESS as u64) as i32 }
     }
@@ -155,15 +159,16 @@ impl Skb {
         self.redirect(self.ifindex())
     }
 
-    /// Makes room for `OUTER` and `TAGS` 4-byte tags behind it. GSO and checksum state follow when the
+    /// Makes room for outer headers and `TAGS` 4-byte tags behind it. GSO and checksum state follow when the
     /// kernel knows the inner protocol; it refuses any but IP (`bpf_skb_adjust_room`, -ENOTSUPP), and
     /// frames that are a tunnel's already (-EALREADY): those get plain room, which cannot carry GSO.
     #[inline(always)]
-    fn grow<const TAGS: usize>(&self) -> Result<(), DropReason> {
-        let room = OUTER4_LEN + 4 * TAGS;
+    fn grow<O: Outer, const TAGS: usize>(&self) -> Result<(), DropReason> {
+        let room = O::LEN + 4 * TAGS;
+        let version = if O::IS_IPV6 { BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 } else { BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 };
         let inner_l2 = (14 + 4 * TAGS) as u64;
         let flags = BPF_F_ADJ_ROOM_FIXED_GSO
-            | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
+            | version
             | BPF_F_ADJ_ROOM_ENCAP_L4_UDP
             | BPF_F_ADJ_ROOM_ENCAP_L2_ETH
             | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
@@ -184,14 +189,15 @@ impl Skb {
 
     /// Removes the outer headers of a packet that is long enough; see [`Packet::pop_outer`].
     #[inline(always)]
-    fn shrink(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
-        let shrink = -(OUTER4_LEN as i32);
+    fn shrink<O: Outer>(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
+        let shrink = -(O::LEN as i32);
         let fixed = BPF_F_ADJ_ROOM_FIXED_GSO as u64;
-        // The kernel files the skb under the outer protocol, IPv4. Since Linux 6.3 it can be told
-        // otherwise; where it cannot, a pass through the port's device finds out (eth_type_trans).
-        let (flags, canonical) = match inner.ether_type {
-            ETH_IPV4 => (fixed, true),
-            ETH_IPV6 => (fixed | BPF_F_ADJ_ROOM_DECAP_L3_IPV6 as u64, true),
+        // The kernel files the skb under the outer protocol. Since Linux 6.3 it can be told otherwise; where it
+        // cannot, a pass through the port's device finds out (eth_type_trans).
+        let (flags, canonical) = match (inner.ether_type, O::IS_IPV6) {
+            (ETH_IPV4, false) | (ETH_IPV6, true) => (fixed, true),
+            (ETH_IPV4, true) => (fixed | BPF_F_ADJ_ROOM_DECAP_L3_IPV4 as u64, true),
+            (ETH_IPV6, false) => (fixed | BPF_F_ADJ_ROOM_DECAP_L3_IPV6 as u64, true),
             _ => (fixed, false),
         };
         let mut done = self.ctx.adjust_room(shrink, BPF_ADJ_ROOM_MAC, flags).map(|()| canonical);
@@ -228,7 +234,7 @@ impl Skb {
 /// where the other end will look for it. Of two tags (802.1ad) the kernel keeps the outer in metadata, and
 /// popping it moves the inner one there. A function of its own, for its stack; 0 is success.
 #[inline(never)]
-fn grow_tagged(skb: *mut __sk_buff) -> u32 {
+fn grow_tagged<O: Outer>(skb: *mut __sk_buff) -> u32 {
     let mut skb = Skb::resume(skb);
     let (Some(eth), Some(tag)) = (skb.load::<EthHdr>(0), skb.tag()) else { return 1 };
     let (dst, src) = (Mac::new(eth.dst_addr), Mac::new(eth.src_addr));
@@ -236,15 +242,15 @@ fn grow_tagged(skb: *mut __sk_buff) -> u32 {
     let done = (|| {
         skb.pop_tag()?;
         let Some(second) = skb.tag() else {
-            skb.grow::<1>()?;
-            skb.store(OUTER4_LEN, inner()).ok_or(DropReason::EncapFailed)?;
-            return skb.store(OUTER4_LEN + 14, tag.before(eth.ether_type)).ok_or(DropReason::EncapFailed);
+            skb.grow::<O, 1>()?;
+            skb.store(O::LEN, inner()).ok_or(DropReason::EncapFailed)?;
+            return skb.store(O::LEN + 14, tag.before(eth.ether_type)).ok_or(DropReason::EncapFailed);
         };
         skb.pop_tag()?;
-        skb.grow::<2>()?;
-        skb.store(OUTER4_LEN, inner()).ok_or(DropReason::EncapFailed)?;
-        skb.store(OUTER4_LEN + 14, tag.before(second.tpid)).ok_or(DropReason::EncapFailed)?;
-        skb.store(OUTER4_LEN + 18, second.before(skb.protocol())).ok_or(DropReason::EncapFailed)
+        skb.grow::<O, 2>()?;
+        skb.store(O::LEN, inner()).ok_or(DropReason::EncapFailed)?;
+        skb.store(O::LEN + 14, tag.before(second.tpid)).ok_or(DropReason::EncapFailed)?;
+        skb.store(O::LEN + 18, second.before(skb.protocol())).ok_or(DropReason::EncapFailed)
     })();
     u32::from(done.is_err())
 }
@@ -257,10 +263,30 @@ extern "C" fn flood_to_port(skb: *mut __sk_buff, ifindex: u32, isolated: u32, le
     flood::to_port(&mut Skb::resume(skb), ifindex, isolated != 0, len)
 }
 
-/// The body of flooding's loop over remotes. The verifier does not know that the pointers are not null.
+/// The bodies of flooding's loops over the remotes of a family.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn flood_to_remote(
+extern "C" fn flood_to_remote4(
+    skb: *mut __sk_buff,
+    replica: *const Replica,
+    remote: *const FloodRemote,
+) -> u32 {
+    flood_to_remote::<Outer4>(skb, replica, remote)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn flood_to_remote6(
+    skb: *mut __sk_buff,
+    replica: *const Replica,
+    remote: *const FloodRemote,
+) -> u32 {
+    flood_to_remote::<Outer6>(skb, replica, remote)
+}
+
+/// The verifier does not know that the pointers are not null.
+#[inline(always)]
+fn flood_to_remote<O: Outer + Header>(
     skb: *mut __sk_buff,
     replica: *const Replica,
     remote: *const FloodRemote,
@@ -270,7 +296,7 @@ extern "C" fn flood_to_remote(
     // SAFETY: as above.
     let remote = unsafe { remote.as_ref() };
     let (Some(replica), Some(remote)) = (replica, remote) else { return 0 };
-    flood::to_remote(&mut Skb::resume(skb), replica, remote);
+    flood::to_remote::<O, _>(&mut Skb::resume(skb), replica, remote);
     1
 }
 
@@ -336,29 +362,35 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn make_room(&mut self, inner: EthHdr) -> Result<(), DropReason> {
+    fn make_room<O: Outer>(&mut self, inner: EthHdr) -> Result<(), DropReason> {
         if self.tag().is_some() {
-            return if grow_tagged(self.raw()) == 0 { Ok(()) } else { Err(DropReason::EncapFailed) };
+            return if grow_tagged::<O>(self.raw()) == 0 { Ok(()) } else { Err(DropReason::EncapFailed) };
         }
-        self.grow::<0>()?;
-        self.store(OUTER4_LEN, inner).ok_or(DropReason::EncapFailed)
+        self.grow::<O, 0>()?;
+        self.store(O::LEN, inner).ok_or(DropReason::EncapFailed)
     }
 
     #[inline(always)]
-    fn pop_outer(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
-        if self.len >= bytes::<Outer4>() + SHRINKABLE {
-            return self.shrink(inner);
+    fn pop_outer<O: Outer>(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
+        let shortest = bytes::<O>() + shrinkable::<O>();
+        if self.len >= shortest {
+            return self.shrink::<O>(inner);
         }
         // A frame that short is made longer for the time being.
-        self.change_tail(bytes::<Outer4>() + SHRINKABLE)?;
-        let canonical = self.shrink(inner)?;
-        self.change_tail(self.len - bytes::<Outer4>())?;
+        self.change_tail(shortest)?;
+        let canonical = self.shrink::<O>(inner)?;
+        self.change_tail(self.len - bytes::<O>())?;
         Ok(canonical)
     }
 
     #[inline(always)]
-    fn route(&self, from: u32, local: [u8; 4], remote: [u8; 4], hop: &mut NextHop) -> Reach {
+    fn route(&self, from: u32, local: Addr, remote: Addr, hop: &mut NextHop) -> Reach {
         nexthop::fib_lookup(self.ctx.as_ptr(), from, local, remote, hop)
+    }
+
+    #[inline(always)]
+    fn mtu_of(&self, ifindex: u32) -> u32 {
+        nexthop::mtu(self.ctx.as_ptr(), ifindex)
     }
 
     #[inline(always)]
@@ -372,8 +404,8 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn copy_to_helper(&mut self, helper: u32) -> Result<(), DropReason> {
-        self.set_mark(RESOLVE_MARK);
+    fn copy_to_helper(&mut self, helper: u32, errand: Errand) -> Result<(), DropReason> {
+        self.set_mark(errand.mark());
         let sent = self.ctx.clone_redirect(helper, BPF_F_INGRESS as u64);
         self.set_mark(0);
         sent.map_err(|_| DropReason::CloneFailed)
@@ -385,13 +417,17 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn copy_to_remote(&mut self, replica: &Replica, remote: &FloodRemote) {
-        flood_to_remote(self.raw(), replica, remote);
+    fn copy_to_remote<O: Outer>(&mut self, replica: &Replica, remote: &FloodRemote) {
+        if O::IS_IPV6 {
+            flood_to_remote6(self.raw(), replica, remote);
+        } else {
+            flood_to_remote4(self.raw(), replica, remote);
+        }
     }
 
     #[inline(always)]
-    fn is_waiting(&self) -> bool {
+    fn errand(&self) -> Option<Errand> {
         // SAFETY: the context outlives the program's run; the verifier maps the field.
-        unsafe { (*self.raw()).mark == RESOLVE_MARK }
+        Errand::of_mark(unsafe { (*self.raw()).mark })
     }
 }

@@ -1,6 +1,8 @@
 //! From what the path decided to the bytes of the packet: deciding and writing are separate, and nothing is
 //! written before the whole decision is made.
 
+use vxbpf_common::outer::{Outer4, Outer6};
+
 use crate::{
     account::{Account, Direction},
     decap, encap, flood,
@@ -13,19 +15,33 @@ use crate::{
 pub fn write<P: Packet>(pkt: &mut P, account: &mut Account, direction: Direction) {
     match (direction, account.outcome) {
         (Direction::FromPort, Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve)) => {
-            encap::push(pkt, account)
+            if account.remote.as_v4().is_some() {
+                encap::push::<Outer4, P>(pkt, account);
+            } else {
+                encap::push::<Outer6, P>(pkt, account);
+            }
         }
-        (Direction::FromUnderlay, Ok(Verdict::Port | Verdict::Peer)) => decap::pop(pkt, account),
+        (Direction::FromUnderlay, Ok(Verdict::Port | Verdict::Peer)) => pop(pkt, account),
         (Direction::FromUnderlay, Ok(Verdict::Flood)) => {
-            decap::pop(pkt, account);
+            pop(pkt, account);
             if account.outcome == Ok(Verdict::Flood) {
                 flood::to_ports(pkt, account);
             }
         }
-        (_, Ok(Verdict::Flood)) => {
+        (Direction::FromHelper, Ok(Verdict::Flood)) => flood::to_remotes6(pkt, account),
+        (Direction::FromPort, Ok(Verdict::Flood)) => {
             flood::to_ports(pkt, account);
             flood::to_remotes(pkt, account);
         }
         _ => {}
+    }
+}
+
+#[inline(always)]
+fn pop<P: Packet>(pkt: &mut P, account: &mut Account) {
+    if account.from.remote.as_v4().is_some() {
+        decap::pop::<Outer4, P>(pkt, account);
+    } else {
+        decap::pop::<Outer6, P>(pkt, account);
     }
 }

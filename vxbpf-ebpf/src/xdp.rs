@@ -12,7 +12,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use network_types::eth::EthHdr;
-use vxbpf_common::{DropReason, flood::FloodRemote, nexthop::NextHop, outer::OUTER4_LEN};
+use vxbpf_common::{Addr, DropReason, flood::FloodRemote, instance::Errand, nexthop::NextHop, outer::Outer};
 
 use crate::{
     flood::Replica,
@@ -95,26 +95,31 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn make_room(&mut self, _inner: EthHdr) -> Result<(), DropReason> {
+    fn make_room<O: Outer>(&mut self, _inner: EthHdr) -> Result<(), DropReason> {
         // SAFETY: the context is valid for the program's run.
-        match unsafe { bpf_xdp_adjust_head(self.ctx.ctx, -(OUTER4_LEN as i32)) } {
+        match unsafe { bpf_xdp_adjust_head(self.ctx.ctx, -(O::LEN as i32)) } {
             0 => Ok(()),
             _ => Err(DropReason::EncapFailed),
         }
     }
 
     #[inline(always)]
-    fn pop_outer(&mut self, _inner: EthHdr) -> Result<bool, DropReason> {
+    fn pop_outer<O: Outer>(&mut self, _inner: EthHdr) -> Result<bool, DropReason> {
         // SAFETY: the context is valid for the program's run.
-        match unsafe { bpf_xdp_adjust_head(self.ctx.ctx, OUTER4_LEN as i32) } {
+        match unsafe { bpf_xdp_adjust_head(self.ctx.ctx, O::LEN as i32) } {
             0 => Ok(false),
             _ => Err(DropReason::DecapFailed),
         }
     }
 
     #[inline(always)]
-    fn route(&self, from: u32, local: [u8; 4], remote: [u8; 4], hop: &mut NextHop) -> Reach {
+    fn route(&self, from: u32, local: Addr, remote: Addr, hop: &mut NextHop) -> Reach {
         nexthop::fib_lookup(self.ctx.as_ptr(), from, local, remote, hop)
+    }
+
+    #[inline(always)]
+    fn mtu_of(&self, ifindex: u32) -> u32 {
+        nexthop::mtu(self.ctx.as_ptr(), ifindex)
     }
 
     #[inline(always)]
@@ -128,7 +133,7 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn copy_to_helper(&mut self, _helper: u32) -> Result<(), DropReason> {
+    fn copy_to_helper(&mut self, _helper: u32, _errand: Errand) -> Result<(), DropReason> {
         Err(DropReason::CloneFailed)
     }
 
@@ -138,10 +143,10 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn copy_to_remote(&mut self, _replica: &Replica, _remote: &FloodRemote) {}
+    fn copy_to_remote<O: Outer>(&mut self, _replica: &Replica, _remote: &FloodRemote) {}
 
     #[inline(always)]
-    fn is_waiting(&self) -> bool {
-        false
+    fn errand(&self) -> Option<Errand> {
+        None
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use anyhow::{Context as _, Result};
 use vxbpf::{
-    dataplane::{Limits, Mode, Origin, PortOptions, Settings, VniOptions},
+    dataplane::{Limits, Locals, Mode, Origin, PortOptions, Settings, VniOptions},
     netdev,
     netns::NetNs,
 };
@@ -120,7 +120,7 @@ impl Bed {
         })?;
         // Whatever fails from here on, the instance is removed.
         let mut bed = Self {
-            helper: instance.dataplane.status()?.helper,
+            helper: instance.dataplane.status()?.helper.remove(0),
             wire: Wire::in_namespace(&far)?,
             instance,
             devs: BTreeMap::new(),
@@ -178,7 +178,7 @@ fn start() -> Result<Instance> {
     Instance::start(Settings {
         instance: Default::default(),
         iface: UNDERLAY.to_owned(),
-        local: None,
+        local: Locals::default(),
         dstport: DSTPORT,
         mode: Mode::Xdp,
         limits: Limits { fdb: 1024, neigh: 1024, vteps: 1024, counters: 1024, ..Limits::default() },

@@ -156,6 +156,7 @@ fn change(options: &VniOptions) -> VniChange {
         tos: Some(options.tos),
         df: Some(options.df),
         vtep_filter: Some(options.vtep_filter),
+        group: Some(options.group),
     }
 }
 

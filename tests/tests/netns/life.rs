@@ -206,7 +206,7 @@ fn a_run_that_fails_leaves_nothing() {
         ("--iface nope", "error: interface nope does not exist\n"),
         ("--iface bare", "error: interface bare is down\nhint: set it up first: ip link set dev bare up\n"),
         ("--iface lo", "error: interface lo "),
-        ("--iface eth1 --local fd00::1", "is IPv6: an IPv6 underlay is not supported yet\n"),
+        ("--iface eth1 --local ff02::1", "is not a unicast address\n"),
         ("--iface eth1 --config /nonexistent.toml", "/nonexistent.toml"),
         (&format!("--iface eth1 --config {}", config.path()), "192.168.104.300"),
         ("--iface eth1 --metrics 192.0.2.1:9477", "192.0.2.1:9477"),

@@ -132,12 +132,12 @@ fn wrong_commands_say_what_is_wrong_and_change_nothing() {
         (
             "fdb add 02:42:c0:a8:00:04 dst fd00::1 vni 42",
             1,
-            "error: VTEP fd00::1 is IPv6: an IPv6 underlay is not",
+            "error: VTEP fd00::1 is IPv6, and this instance has no IPv6 address\nhint: give the underlay interface one,",
         ),
         (
             "fdb add 02:42:c0:a8:00:04 dst 239.1.1.1 vni 42",
             1,
-            "error: VTEP 239.1.1.1 is not a unicast address\n",
+            "error: VTEP 239.1.1.1 is a multicast group, which is an option of the VNI\nhint: vxbpf vni set VNI group 239.1.1.1\n",
         ),
         (
             "fdb append 00:00:00:00:00:00 dst 0.0.0.0 vni 42",

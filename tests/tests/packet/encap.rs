@@ -1,7 +1,7 @@
 //! From a port to a remote.
 
 use vxbpf::dataplane::{Df, Tos, Ttl};
-use vxbpf_common::{DropReason, instance::RESOLVE_MARK};
+use vxbpf_common::{DropReason, instance::Errand};
 use vxbpf_tests::packet::{
     A, B, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, SILENT, UNDERLAY, UNDERLAY_MTU, UNREACHABLE, V, Xdp,
     run_rows,
@@ -224,13 +224,13 @@ fn ways() -> Vec<Row> {
             .from_port("p1", &Frame::new(A, B).arp_reply(IP_A, IP_B))
             .xdp(Xdp::Passes)
             .encapsulated(SILENT, Outer::to(SILENT, V).without_macs())
-            .marked(RESOLVE_MARK),
+            .marked(Errand::Resolve.mark()),
         Row::new("a tagged frame waits for a neighbour at the helper device, marked as ours")
             .station_at(B, SILENT)
             .from_port("p1", &datagram().vlan(5))
             .xdp(Xdp::Passes)
             .encapsulated(SILENT, Outer::to(SILENT, V).without_macs())
-            .marked(RESOLVE_MARK),
+            .marked(Errand::Resolve.mark()),
         Row::new("a frame that is due to show the kernel that we use a neighbour is left to TC")
             .given(Given::Due(R1))
             .station_at(B, R1)

@@ -1,6 +1,6 @@
 //! On the helper device.
 
-use vxbpf_common::{DropReason, instance::RESOLVE_MARK};
+use vxbpf_common::{DropReason, instance::Errand};
 use vxbpf_tests::packet::{A, B, Frame, IP_A, IP_B, LOCAL, Outer, R1, Row, SILENT, UNREACHABLE, V, run_rows};
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -10,14 +10,14 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new(
             "a packet of ours whose neighbour is still unknown goes to the kernel's resolution, unmarked",
         )
-        .from_helper(waiting(SILENT), RESOLVE_MARK)
+        .from_helper(waiting(SILENT), Errand::Resolve.mark())
         .redirected(),
         Row::new("a packet of ours whose neighbour is known by now gets its MAC addresses")
-            .from_helper(waiting(R1), RESOLVE_MARK)
+            .from_helper(waiting(R1), Errand::Resolve.mark())
             .redirected()
             .leaving(Outer::to(R1, V).around(&inner)),
         Row::new("a packet of ours whose route is gone is dropped")
-            .from_helper(waiting(UNREACHABLE), RESOLVE_MARK)
+            .from_helper(waiting(UNREACHABLE), Errand::Resolve.mark())
             .dropped(DropReason::NoRoute),
         Row::new("a packet that somebody sends to the helper device's VNI is dropped")
             .from_helper(Frame::new(A, B).ipv4(IP_A, LOCAL).bytes(), 0)
@@ -27,7 +27,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .dropped(DropReason::NotFromUs)
             .marked(0),
         Row::new("a marked packet that is too short to be ours is dropped")
-            .from_helper(waiting(R1).into_iter().take(49).collect(), RESOLVE_MARK)
+            .from_helper(waiting(R1).into_iter().take(49).collect(), Errand::Resolve.mark())
             .dropped(DropReason::NotFromUs),
     ]
 }

@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::{Globals, values};
 use crate::{
-    daemon,
-    dataplane::{Limits, Mode, Settings},
+    Error, daemon,
+    dataplane::{Limits, Locals, Mode, Settings},
 };
 
 const AFTER: &str = "\
@@ -19,20 +19,20 @@ forwarding goes on, and the next run of the instance takes it over without losin
 
 Examples:
   vxbpf run --iface eth1
-  vxbpf run iface eth1 local 192.168.104.2 dstport 4789 config /etc/vxbpf.toml
+  vxbpf run iface eth1 local 192.168.104.2 local fd00:104::2 dstport 4789 config /etc/vxbpf.toml
   vxbpf run --iface eth1 --mode tc --metrics 127.0.0.1:9477 --keep";
 
 /// Forward on an underlay interface, in the foreground.
 #[derive(Debug, Args)]
-#[command(after_help = AFTER, override_usage = "vxbpf run --iface IFACE [--local ADDR] [--dstport PORT] \
+#[command(after_help = AFTER, override_usage = "vxbpf run --iface IFACE [--local ADDR]… [--dstport PORT] \
     [--config FILE] [--mode auto|tc|xdp] [--metrics ADDR:PORT] [--keep]")]
 pub(super) struct RunArgs {
     /// The underlay interface
     #[arg(long, alias = "dev")]
     iface: String,
-    /// Our VTEP address [default: the first global address of the interface]
+    /// Our VTEP address, or one of each family [default: the interface's first global address of each]
     #[arg(long, value_name = "ADDR", value_parser = values::ip)]
-    local: Option<IpAddr>,
+    local: Vec<IpAddr>,
     /// UDP port of VXLAN
     #[arg(long, value_name = "PORT", default_value_t = 4789, value_parser = values::udp_port)]
     dstport: u16,
@@ -55,15 +55,24 @@ fn metrics(text: &str) -> Result<SocketAddr, String> {
 }
 
 pub(super) fn run(args: &RunArgs, globals: &Globals) -> anyhow::Result<()> {
-    Ok(daemon::run(options(args, globals))?)
+    Ok(daemon::run(options(args, globals)?)?)
 }
 
-fn options(args: &RunArgs, globals: &Globals) -> daemon::Options {
-    daemon::Options {
+fn options(args: &RunArgs, globals: &Globals) -> crate::Result<daemon::Options> {
+    let local = Locals::first_of(args.local.iter().copied());
+    if let Some(more) = args.local.iter().find(|addr| !local.iter().any(|local| local == addr.to_canonical()))
+    {
+        let family = if more.to_canonical().is_ipv4() { "IPv4" } else { "IPv6" };
+        return Err(Error::invalid(
+            format!("local {more}"),
+            format!("a second {family} address; an instance has one"),
+        ));
+    }
+    Ok(daemon::Options {
         settings: Settings {
             instance: globals.instance.clone(),
             iface: args.iface.clone(),
-            local: args.local,
+            local,
             dstport: args.dstport,
             mode: args.mode,
             limits: Limits::default(),
@@ -71,5 +80,5 @@ fn options(args: &RunArgs, globals: &Globals) -> daemon::Options {
         config: args.config.clone(),
         metrics: args.metrics,
         keep: args.keep,
-    }
+    })
 }

@@ -16,11 +16,11 @@ pub(super) fn run(globals: &Globals) -> anyhow::Result<()> {
 struct Document<'a> {
     instance: &'a str,
     iface: &'a str,
-    local: IpAddr,
+    local: Vec<IpAddr>,
     dstport: u16,
     mode: Mode,
     auto: bool,
-    helper: &'a str,
+    helper: &'a [String],
     netns: &'a str,
     /// Seconds.
     uptime: u64,
@@ -51,7 +51,7 @@ fn document(status: &Status) -> Document<'_> {
     Document {
         instance: status.instance.as_str(),
         iface: &status.iface,
-        local: status.local,
+        local: status.local.iter().collect(),
         dstport: status.dstport,
         mode: status.mode,
         auto: status.auto,
@@ -76,7 +76,7 @@ fn tables(status: &Status) -> String {
         ("local", status.local.to_string()),
         ("dstport", status.dstport.to_string()),
         ("mode", port::mode(status.mode, status.auto)),
-        ("helper", status.helper.clone()),
+        ("helper", status.helper.join(", ")),
         ("netns", status.netns.clone()),
         ("uptime", uptime(status.uptime)),
         ("daemon", daemon),
@@ -112,21 +112,21 @@ fn uptime(uptime: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataplane::{InstanceName, MapFill, ProgramInfo};
+    use crate::dataplane::{InstanceName, Locals, MapFill, ProgramInfo};
 
     fn status() -> Status {
         Status {
             instance: InstanceName::default(),
             iface: "eth1".into(),
-            local: "192.168.104.2".parse().unwrap(),
+            local: Locals::first_of(["192.168.104.2".parse().unwrap()]),
             dstport: 4789,
             mode: Mode::Xdp,
             auto: true,
-            helper: "vxbpf4789".into(),
+            helper: vec!["vxbpf4789".into()],
             netns: "node1".into(),
             uptime: Duration::from_secs(3 * 86400 + 4 * 3600 + 5 * 60 + 6),
             daemon: None,
-            abi: 1,
+            abi: 2,
             programs: vec![ProgramInfo {
                 name: "from_underlay".into(),
                 dev: "eth1".into(),
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn json_has_everything() {
         let text = serde_json::to_string(&document(&status())).unwrap();
-        let start = r#"{"instance":"default","iface":"eth1","local":"192.168.104.2","dstport":4789,"mode":"xdp","auto":true,"helper":"vxbpf4789","netns":"node1","uptime":273906,"daemon":null,"abi":1,"programs":[{"name":"from_underlay","dev":"eth1","hook":"xdp","id":0}],"ports":[{"dev":"veth1","#;
+        let start = r#"{"instance":"default","iface":"eth1","local":["192.168.104.2"],"dstport":4789,"mode":"xdp","auto":true,"helper":["vxbpf4789"],"netns":"node1","uptime":273906,"daemon":null,"abi":2,"programs":[{"name":"from_underlay","dev":"eth1","hook":"xdp","id":0}],"ports":[{"dev":"veth1","#;
         assert!(text.starts_with(start), "{text}");
         assert!(text.ends_with(r#""maps":[{"name":"FDB","used":32768,"max":65536}]}"#), "{text}");
     }

@@ -16,6 +16,20 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an IP address"))
 }
 
+/// A multicast group, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group(pub(super) Option<IpAddr>);
+
+/// The group of a VNI.
+pub(super) fn group(text: &str) -> Result<Group, String> {
+    if text == "none" {
+        return Ok(Group(None));
+    }
+    let addr = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    addr.map(|addr| Group(Some(addr)))
+        .ok_or_else(|| format!("{text:?} is not a multicast address, as in 239.1.1.1 or ff05::100, or none"))
+}
+
 /// A UDP port.
 pub(super) fn udp_port(text: &str) -> Result<u16, String> {
     let port = text.parse().ok().filter(|port| *port != 0);
@@ -54,6 +68,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_quoted_with_what_would_be_right() {
         assert_eq!(udp_port("0").unwrap_err(), "\"0\" is not a UDP port: a number from 1 to 65535");
+        assert!(group("192.0.2.1").unwrap_err().starts_with("\"192.0.2.1\" is not a multicast address"));
         assert_eq!(ip("192.0.2").unwrap_err(), "\"192.0.2\" is not an IP address");
         assert_eq!(on_off("yes").unwrap_err(), "\"yes\" is neither on nor off");
         assert_eq!(number("-1").unwrap_err(), "\"-1\" is not a number from 0 to 4294967295");
@@ -67,6 +82,8 @@ mod tests {
     fn a_right_value_is_taken() {
         assert_eq!(udp_port("65535"), Ok(65535));
         assert_eq!(ip("2001:db8::1"), Ok("2001:db8::1".parse().unwrap()));
+        assert_eq!(group("none"), Ok(Group(None)));
+        assert_eq!(group("ff05::100"), Ok(Group(Some("ff05::100".parse().unwrap()))));
         assert_eq!(on_off("off"), Ok(false));
         assert_eq!(interval("0.5"), Ok(Duration::from_millis(500)));
         assert_eq!(nud("noarp"), Ok(()));

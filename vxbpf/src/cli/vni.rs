@@ -17,6 +17,7 @@ Examples:
   vxbpf vni add 42 name vxlan1
   vxbpf vni add 42 name vxlan1 ageing 600 limit 1000 arp-miss drop ttl inherit
   vxbpf vni set 42 --learning off
+  vxbpf vni add 43 group 239.1.1.43
   vxbpf vni show 42
   vxbpf vni del 42";
 
@@ -32,12 +33,14 @@ pub(super) struct VniArgs {
 enum Verb {
     /// Make a VNI
     #[command(override_usage = "vxbpf vni add VNI [name NAME] [learning on|off] [ageing SECS] [limit N] \
-        [arp-miss flood|drop] [ttl N|inherit] [tos N|inherit] [df set|unset|inherit] [vtep-filter known|any]")]
+        [arp-miss flood|drop] [ttl N|inherit] [tos N|inherit] [df set|unset|inherit] [vtep-filter known|any] \
+        [group ADDR|none]")]
     Add(Change),
     /// Change options of a VNI; what is not given stays
     #[command(group = ArgGroup::new("change").required(true).multiple(true).args(OPTIONS))]
     #[command(override_usage = "vxbpf vni set VNI [name NAME] [learning on|off] [ageing SECS] [limit N] \
-        [arp-miss flood|drop] [ttl N|inherit] [tos N|inherit] [df set|unset|inherit] [vtep-filter known|any]")]
+        [arp-miss flood|drop] [ttl N|inherit] [tos N|inherit] [df set|unset|inherit] [vtep-filter known|any] \
+        [group ADDR|none]")]
     Set(Change),
     /// Remove a VNI with its FDB, flood list and neighbours
     #[command(alias = "delete", override_usage = "vxbpf vni del VNI")]
@@ -54,8 +57,8 @@ enum Verb {
 }
 
 /// One of these must be set by `vni set`.
-const OPTIONS: [&str; 9] =
-    ["name", "learning", "ageing", "limit", "arp_miss", "ttl", "tos", "df", "vtep_filter"];
+const OPTIONS: [&str; 10] =
+    ["name", "learning", "ageing", "limit", "arp_miss", "ttl", "tos", "df", "vtep_filter", "group"];
 
 #[derive(Debug, Args)]
 struct Change {
@@ -88,6 +91,9 @@ struct Change {
     /// Who may send: VTEPs named in FDB, flood list or allow list, or any [default: known]
     #[arg(long, value_name = "known|any", alias = "vtep_filter")]
     vtep_filter: Option<VtepFilter>,
+    /// Multicast group of the underlay to flood to and to listen to; makes vtep-filter any unless it is given
+    #[arg(long, value_name = "ADDR|none", value_parser = values::group)]
+    group: Option<values::Group>,
 }
 
 impl Change {
@@ -102,6 +108,7 @@ impl Change {
             tos: self.tos,
             df: self.df,
             vtep_filter: self.vtep_filter,
+            group: self.group.map(|group| group.0),
         }
     }
 }
@@ -177,6 +184,7 @@ fn options(options: &VniOptions, all: bool) -> String {
             ("tos", options.tos.to_string()),
             ("df", options.df.to_string()),
             ("vtep-filter", options.vtep_filter.to_string()),
+            ("group", options.group.map_or_else(|| "none".to_owned(), |group| group.to_string())),
         ]
     };
     let shown = words(options)
@@ -209,7 +217,7 @@ mod tests {
     fn json_has_every_option_and_the_counts() {
         assert_eq!(
             serde_json::to_string(&row(&info())).unwrap(),
-            r#"{"vni":42,"name":"vxlan1","learning":true,"ageing":600,"limit":0,"arp_miss":"flood","ttl":"inherit","tos":0,"df":"set","vtep_filter":"known","ports":2,"fdb":5,"learned":1,"remotes":2,"neigh":5}"#
+            r#"{"vni":42,"name":"vxlan1","learning":true,"ageing":600,"limit":0,"arp_miss":"flood","ttl":"inherit","tos":0,"df":"set","vtep_filter":"known","group":null,"ports":2,"fdb":5,"learned":1,"remotes":2,"neigh":5}"#
         );
     }
 
@@ -222,7 +230,7 @@ mod tests {
         );
         assert_eq!(
             options(&VniOptions::default(), true),
-            "learning on ageing 300 limit 0 arp-miss flood ttl 64 tos 0 df set vtep-filter known"
+            "learning on ageing 300 limit 0 arp-miss flood ttl 64 tos 0 df set vtep-filter known group none"
         );
         assert_eq!(options(&VniOptions::default(), false), "");
     }

@@ -95,7 +95,13 @@ fn difference(from: &VniOptions, to: &VniOptions) -> VniChange {
         ttl: new(&from.ttl, &to.ttl),
         tos: new(&from.tos, &to.tos),
         df: new(&from.df, &to.df),
-        vtep_filter: new(&from.vtep_filter, &to.vtep_filter),
+        // A group that comes brings a filter of its own where none is given.
+        vtep_filter: if from.group == to.group {
+            new(&from.vtep_filter, &to.vtep_filter)
+        } else {
+            Some(to.vtep_filter)
+        },
+        group: new(&from.group, &to.group),
     }
 }
 

@@ -130,6 +130,9 @@ fn vni_changes(from: &VniOptions, to: &VniOptions) -> Vec<String> {
     note(&mut changes, "tos", from.tos, to.tos);
     note(&mut changes, "df", from.df, to.df);
     note(&mut changes, "vtep-filter", from.vtep_filter, to.vtep_filter);
+    let group =
+        |options: &VniOptions| options.group.map_or_else(|| "none".to_owned(), |group| group.to_string());
+    note(&mut changes, "group", group(from), group(to));
     changes
 }
 

@@ -16,7 +16,7 @@ use super::{
     file::{FdbTable, File, NeighTable, Placed, PortTable, Remote, VniTable},
     locate::{Flaw, line},
 };
-use crate::dataplane::{FdbState, Limits, Mode, VniOptions};
+use crate::dataplane::{FdbState, Limits, Mode, VniOptions, VtepFilter};
 
 /// Checks a file and turns it into what it wants.
 pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
@@ -85,6 +85,8 @@ impl Checker<'_> {
             self.once(format!("VNI name {}", name.get_ref()), name)?;
         }
         let default = VniOptions::default();
+        let group = table.group.map(|word| word.0.0);
+        let filter = if group.is_some() { VtepFilter::Any } else { default.vtep_filter };
         let options = VniOptions {
             name: table.name.as_ref().map(|name| name.get_ref().clone()),
             learning: table.learning.unwrap_or(default.learning),
@@ -94,7 +96,9 @@ impl Checker<'_> {
             ttl: table.ttl.map_or(default.ttl, |word| word.0),
             tos: table.tos.map_or(default.tos, |word| word.0),
             df: table.df.map_or(default.df, |word| word.0),
-            vtep_filter: table.vtep_filter.map_or(default.vtep_filter, |word| word.0),
+            // As `VniChange::apply` has it.
+            vtep_filter: table.vtep_filter.map_or(filter, |word| word.0),
+            group,
         };
         self.desired.vnis.insert(vni, options);
         let most = |place: Option<usize>, what: &str, max: usize| match place {

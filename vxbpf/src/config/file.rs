@@ -9,7 +9,10 @@ use serde::{
 use toml::Spanned;
 use vxbpf_common::{Mac, Vni};
 
-use super::{locate::Flaw, value::Word};
+use super::{
+    locate::Flaw,
+    value::{Group, Word},
+};
 use crate::dataplane::{ArpMiss, Df, FdbState, Limits, Mode, Tos, Ttl, VtepFilter};
 
 /// A value with its place in the file.
@@ -38,6 +41,7 @@ pub(super) struct VniTable {
     pub(super) tos: Option<Word<Tos>>,
     pub(super) df: Option<Word<Df>>,
     pub(super) vtep_filter: Option<Word<VtepFilter>>,
+    pub(super) group: Option<Word<Group>>,
     #[serde(default)]
     pub(super) flood: Vec<Spanned<Remote>>,
     #[serde(default)]

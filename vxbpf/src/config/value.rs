@@ -72,6 +72,19 @@ impl Value for IpAddr {
     }
 }
 
+/// A multicast group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group(pub(super) IpAddr);
+
+impl Value for Group {
+    const EXPECTED: &'static str = "a multicast address as in \"239.1.1.1\" or \"ff05::100\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let addr = IpAddr::from_str(text).ok().filter(IpAddr::is_multicast);
+        addr.map(Self).ok_or_else(|| format!("{text:?} is not {}", Self::EXPECTED))
+    }
+}
+
 impl Value for NonZeroU16 {
     const EXPECTED: &'static str = "a UDP port from 1 to 65535";
     const NUMBER: bool = true;

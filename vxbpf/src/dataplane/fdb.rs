@@ -162,7 +162,7 @@ impl Dataplane {
             }
         }
         for (number, list) in self.maps.flood.entries()? {
-            shown.extend(remotes(&list).map(|remote| flood_info(names::vni(number), remote)));
+            shown.extend(list.remotes().map(|remote| flood_info(names::vni(number), remote)));
         }
         shown.retain(|info| matches(filter, info));
         shown.sort_by_key(|info| (info.vni, info.mac, info.dst));
@@ -220,7 +220,7 @@ impl Dataplane {
         let dst_vni = to.dst_vni.unwrap_or(spec.vni).get();
         let dstport = to.port.map_or(self.instance.dstport, u16::to_be_bytes);
         let same = |r: &FloodRemote| (r.addr, r.dst_vni, r.dstport) == (addr, dst_vni, dstport);
-        let old: Vec<_> = remotes(&list).copied().collect();
+        let old: Vec<_> = list.remotes().copied().collect();
         if verb != Verb::Replace && old.iter().any(same) {
             return Err(Error::exists(format!("remote {} in the flood list of VNI {}", to.addr, spec.vni)));
         }
@@ -243,7 +243,7 @@ impl Dataplane {
             state: names::state_to_byte(spec.state),
             reserved: 0,
         });
-        store(&mut list, &kept);
+        list.set_remotes(&kept);
         if let Err(e) = self.maps.flood.insert(&spec.vni.get(), &list) {
             self.vtep_unname(spec.vni, addr)?;
             return Err(e);
@@ -265,12 +265,12 @@ impl Dataplane {
                     && dst.dst_vni.is_none_or(|vni| r.dst_vni == vni.get())
             })
         };
-        let (gone, kept): (Vec<_>, Vec<_>) = remotes(&list).copied().partition(gone);
+        let (gone, kept): (Vec<_>, Vec<_>) = list.remotes().copied().partition(gone);
         if gone.is_empty() {
             let which = dst.map_or_else(|| "any remote".to_owned(), |dst| format!("remote {}", dst.addr));
             return Err(Error::not_found(format!("{which} in the flood list of VNI {vni}")));
         }
-        store(&mut list, &kept);
+        list.set_remotes(&kept);
         self.maps.flood.insert(&vni.get(), &list)?;
         for remote in gone {
             self.vtep_unname(vni, remote.addr)?;
@@ -290,18 +290,6 @@ impl Dataplane {
 /// Whether an entry makes its VTEP a known one: somebody entered it to stay.
 fn names_vtep(entry: &FdbEntry) -> bool {
     entry.state != STATE_DYNAMIC && !entry.remote.is_none()
-}
-
-fn remotes(list: &FloodList) -> impl Iterator<Item = &FloodRemote> {
-    list.remotes.iter().take(list.remotes_len as usize)
-}
-
-fn store(list: &mut FloodList, remotes: &[FloodRemote]) {
-    list.remotes_len = 0;
-    for (to, from) in list.remotes.iter_mut().zip(remotes) {
-        *to = *from;
-        list.remotes_len += 1;
-    }
 }
 
 fn info(vni: Vni, mac: Mac, entry: &FdbEntry, dev: String, now: u64) -> FdbInfo {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use vxbpf_common::{DropReason, Mac, Vni, counters::Counters};
 
-use super::options::{FdbState, InstanceName, Mode, Origin, VniOptions};
+use super::options::{FdbState, InstanceName, Locals, Mode, Origin, VniOptions};
 
 /// A VNI and how much is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,16 +164,16 @@ pub struct Status {
     pub instance: InstanceName,
     /// The underlay interface.
     pub iface: String,
-    /// Our VTEP address.
-    pub local: IpAddr,
+    /// Our VTEP addresses.
+    pub local: Locals,
     /// UDP port of VXLAN.
     pub dstport: u16,
     /// The hook on the underlay: `Tc` or `Xdp`.
     pub mode: Mode,
     /// Whether `auto` chose it.
     pub auto: bool,
-    /// The helper device.
-    pub helper: String,
+    /// The helper device, and that of IPv6 if there is one.
+    pub helper: Vec<String>,
     /// The network namespace it forwards in, by a name if it has one.
     pub netns: String,
     /// Since it was first started.

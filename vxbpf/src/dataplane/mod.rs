@@ -4,6 +4,7 @@
 mod attach;
 mod events;
 mod fdb;
+mod helpers;
 pub mod info;
 mod maps;
 mod names;

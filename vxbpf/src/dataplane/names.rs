@@ -4,18 +4,19 @@ use std::{net::IpAddr, time::Duration};
 
 use nix::time::{ClockId, clock_gettime};
 use vxbpf_common::{
-    SECOND, Vni,
+    Addr, SECOND, Vni,
     fdb::{
         ORIGIN_COMMAND, ORIGIN_CONFIG, ORIGIN_LEARNED, ORIGIN_MIRRORED, STATE_DYNAMIC, STATE_PERMANENT,
         STATE_STATIC,
     },
+    instance::Instance,
     vni::{
         DF_INHERIT, DF_SET, DF_UNSET, VNI_ARP_MISS_DROP, VNI_LEARNING, VNI_TOS_INHERIT, VNI_TTL_INHERIT,
         VNI_VTEP_ANY, VniConfig,
     },
 };
 
-use super::options::{ArpMiss, Df, FdbState, Origin, Tos, Ttl, VniOptions, VtepFilter};
+use super::options::{ArpMiss, Df, FdbState, Locals, Origin, Tos, Ttl, VniOptions, VtepFilter};
 use crate::{Error, Result};
 
 /// A name as maps hold it, NUL padded. Longer ones are refused before.
@@ -60,8 +61,13 @@ pub(super) fn seconds_since(then: u64, now: u64) -> u64 {
 }
 
 /// A stored address.
-pub(super) fn ip(addr: vxbpf_common::Addr) -> IpAddr {
+pub(super) fn ip(addr: Addr) -> IpAddr {
     addr.into()
+}
+
+/// The VTEP addresses of an instance.
+pub(super) fn locals(instance: &Instance) -> Locals {
+    Locals::first_of([instance.local4, instance.local6].into_iter().filter(|addr| !addr.is_none()).map(ip))
 }
 
 /// A stored VNI. Maps hold no others.
@@ -134,6 +140,7 @@ pub(super) fn vni_to_config(options: &VniOptions, slot: u32, origin: Origin) -> 
         },
         origin: origin_to_byte(origin),
         name: to_bytes(options.name.as_deref().unwrap_or_default()),
+        group: options.group.map_or(Addr::NONE, Addr::from),
     }
 }
 
@@ -154,6 +161,7 @@ pub(super) fn vni_from_config(config: &VniConfig) -> VniOptions {
             _ => Df::Set,
         },
         vtep_filter: if config.has(VNI_VTEP_ANY) { VtepFilter::Any } else { VtepFilter::Known },
+        group: (!config.group.is_none()).then(|| ip(config.group)),
     }
 }
 
@@ -173,6 +181,7 @@ mod tests {
             tos: Tos::Fixed(0xb8),
             df: Df::Inherit,
             vtep_filter: VtepFilter::Any,
+            group: Some(IpAddr::from([239, 1, 1, 1])),
         };
         for options in [
             all,

@@ -1,6 +1,10 @@
 //! What can be asked for: the options of an instance, a VNI and a port, as commands and config name them.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 use vxbpf_common::{Mac, Vni};
@@ -208,14 +212,49 @@ pub struct Settings {
     pub instance: InstanceName,
     /// The underlay interface.
     pub iface: String,
-    /// Our VTEP address; the interface's first global address if not given.
-    pub local: Option<IpAddr>,
+    /// Our VTEP addresses; the interface's first global address of each family if none is given.
+    pub local: Locals,
     /// UDP port of VXLAN.
     pub dstport: u16,
     /// The hook on the underlay interface.
     pub mode: Mode,
     /// Sizes of the tables.
     pub limits: Limits,
+}
+
+/// Our VTEP addresses: one of each family at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Locals {
+    /// The IPv4 one.
+    pub v4: Option<Ipv4Addr>,
+    /// The IPv6 one.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Locals {
+    /// The first of each family.
+    pub fn first_of(addrs: impl IntoIterator<Item = IpAddr>) -> Self {
+        let mut locals = Self::default();
+        for addr in addrs {
+            match addr.to_canonical() {
+                IpAddr::V4(addr) => locals.v4 = locals.v4.or(Some(addr)),
+                IpAddr::V6(addr) => locals.v6 = locals.v6.or(Some(addr)),
+            }
+        }
+        locals
+    }
+
+    /// Those there are.
+    pub fn iter(self) -> impl Iterator<Item = IpAddr> {
+        self.v4.map(IpAddr::V4).into_iter().chain(self.v6.map(IpAddr::V6))
+    }
+}
+
+impl fmt::Display for Locals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.iter().map(|addr| addr.to_string()).collect();
+        f.pad(&words.join(" and "))
+    }
 }
 
 /// Sizes of the tables. They are fixed when the instance is first started.
@@ -277,6 +316,8 @@ pub struct VniOptions {
     pub df: Df,
     /// Who may send.
     pub vtep_filter: VtepFilter,
+    /// Multicast group of the underlay that the VNI's VTEPs flood to and listen to.
+    pub group: Option<IpAddr>,
 }
 
 impl Default for VniOptions {
@@ -291,6 +332,7 @@ impl Default for VniOptions {
             tos: Tos::default(),
             df: Df::Set,
             vtep_filter: VtepFilter::Known,
+            group: None,
         }
     }
 }
@@ -316,11 +358,16 @@ pub struct VniChange {
     pub df: Option<Df>,
     /// See [`VniOptions`].
     pub vtep_filter: Option<VtepFilter>,
+    /// See [`VniOptions`]; `Some(None)` takes it away.
+    pub group: Option<Option<IpAddr>>,
 }
 
 impl VniChange {
     /// The options after the change.
     pub fn apply(&self, options: &VniOptions) -> VniOptions {
+        // Whoever joins a group is to be found by it, so nobody can name them beforehand.
+        let gets_group = options.group.is_none() && self.group.flatten().is_some();
+        let filter = if gets_group { VtepFilter::Any } else { options.vtep_filter };
         VniOptions {
             name: self.name.clone().or_else(|| options.name.clone()).filter(|name| !name.is_empty()),
             learning: self.learning.unwrap_or(options.learning),
@@ -330,7 +377,8 @@ impl VniChange {
             ttl: self.ttl.unwrap_or(options.ttl),
             tos: self.tos.unwrap_or(options.tos),
             df: self.df.unwrap_or(options.df),
-            vtep_filter: self.vtep_filter.unwrap_or(options.vtep_filter),
+            vtep_filter: self.vtep_filter.unwrap_or(filter),
+            group: self.group.unwrap_or(options.group),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use vxbpf_common::{
     Vni,
     fdb::STATE_DYNAMIC,
+    flood::FloodList,
     flood::MAX_PORTS,
     instance::INSTANCE_CLSACT,
-    outer::OUTER4_LEN,
+    outer::{Outer, Outer4, Outer6},
     port::{MacLockKey, PORT_AUTO, PORT_ISOLATED, PORT_MAC_LOCK, PORT_VETH, PORT_XDP, Port},
 };
 
@@ -50,7 +51,8 @@ impl Dataplane {
         }
         let mut added = PortAdded::default();
         if let Some(underlay) = underlay.iter().find(|link| link.index == self.instance.ifindex) {
-            added.warnings.extend(mtu_warning(&link, underlay.mtu));
+            let overhead = self.overhead(&self.flood_list(vni)?);
+            added.warnings.extend(mtu_warning(&link, underlay.mtu, overhead));
         }
         let xdp = match options.mode {
             Mode::Tc => false,
@@ -252,6 +254,12 @@ impl Dataplane {
         if learned { self.recount(names::vni(port.vni)) } else { Ok(()) }
     }
 
+    /// What encapsulation adds to the frames of a VNI, at the most, as far as its flood list tells.
+    fn overhead(&self, list: &FloodList) -> usize {
+        let over_v6 = self.instance.local4.is_none() || list.remotes6_len != 0;
+        if over_v6 { Outer6::LEN } else { Outer4::LEN }
+    }
+
     fn in_netns<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         in_netns(self.instance.netns, work)
     }
@@ -266,8 +274,8 @@ pub(super) fn in_netns<T: Send>(inode: u64, work: impl FnOnce() -> T + Send) -> 
 }
 
 /// A port that lets through what the underlay cannot carry is a black hole for large packets.
-fn mtu_warning(port: &Link, underlay: u32) -> Option<String> {
-    let overhead = u32::try_from(OUTER4_LEN).unwrap_or(u32::MAX);
+fn mtu_warning(port: &Link, underlay: u32, overhead: usize) -> Option<String> {
+    let overhead = u32::try_from(overhead).unwrap_or(u32::MAX);
     let fits = underlay.saturating_sub(overhead);
     (port.mtu > fits).then(|| {
         format!(

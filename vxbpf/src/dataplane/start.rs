@@ -1,19 +1,18 @@
 //! Starting an instance, taking a running one over, and removing one.
 
-use std::net::IpAddr;
-
 use aya::{maps::Array, util::KernelVersion};
 use vxbpf_common::{
-    ABI_VERSION, Addr,
+    ABI_VERSION, Addr, Mac,
     instance::{INSTANCE_AUTO, INSTANCE_CLSACT, INSTANCE_GRO, INSTANCE_XDP, Instance},
 };
 
 use super::{
     Dataplane,
     attach::{self, FROM_HELPER, FROM_PORT, FROM_UNDERLAY, FROM_UNDERLAY_XDP, On},
+    helpers::{self, Helpers},
     maps::{self, Maps},
     names, object,
-    options::{InstanceName, Mode, Settings},
+    options::{InstanceName, Locals, Mode, Settings},
     place::{self, Place},
     port,
 };
@@ -77,33 +76,29 @@ impl Dataplane {
         let mut object = object::load(place, &settings.limits)?;
         object::pin_programs(place, &mut object)?;
         let had_gro = netdev::offload(&link.name, Offload::Gro).unwrap_or(true);
-        let had_helper = netdev::link(&netdev::helper_name(settings.dstport)).is_ok();
-        let netdev::Helper { link: helper, serves_gro } = netdev::create_helper(settings.dstport)?;
-        if !serves_gro {
-            started.warnings.push(format!(
-                "UDP port {} belongs to a socket that is not VXLAN's: the underlay's GRO will not merge what we receive, \
-                 and TCP through the overlay will be slower",
-                settings.dstport
-            ));
-        }
+        let helpers = Helpers::create(settings.dstport, local, started)?;
         let done = (|| {
             let mut instance = Instance {
-                local: Addr::from(local),
+                local4: local.v4.map_or(Addr::NONE, |addr| Addr::v4(addr.octets())),
+                local6: local.v6.map_or(Addr::NONE, |addr| Addr::v6(addr.octets())),
+                mac: link.mac.unwrap_or(Mac::ZERO),
                 netns: NetNs::current()?.inode(),
                 started: names::now(),
                 ifindex: link.index,
-                helper: helper.index,
+                helper: helpers.v4.index,
+                helper6: helpers.v6.as_ref().map_or(0, |helper| helper.index),
                 dstport: settings.dstport.to_be_bytes(),
                 flags: if clsact { INSTANCE_CLSACT } else { 0 }
                     | if settings.mode == Mode::Auto { INSTANCE_AUTO } else { 0 },
-                reserved: 0,
                 name: names::to_bytes(&link.name),
-                helper_name: names::to_bytes(&helper.name),
+                helper_name: names::to_bytes(&helpers.v4.name),
             };
             let mut abi: Array<_, u32> = maps::open(place, "ABI")?;
             abi.set(0, ABI_VERSION, 0).map_err(|e| maps::kernel("write map ABI", &e))?;
             let mut maps = Maps::open(place)?;
-            attach::tc(place, FROM_HELPER, On { dev: &helper.name, ifindex: helper.index }, clsact)?;
+            for helper in helpers.iter() {
+                attach::tc(place, FROM_HELPER, On { dev: &helper.name, ifindex: helper.index }, clsact)?;
+            }
             let on = On { dev: &link.name, ifindex: link.index };
             if turn_gro_on(&link.name, started) {
                 instance.flags |= INSTANCE_GRO;
@@ -120,9 +115,7 @@ impl Dataplane {
             if !had_gro {
                 let _ = netdev::set_offload(&link.name, Offload::Gro, false);
             }
-            if !had_helper {
-                let _ = netdev::delete(&helper.name);
-            }
+            helpers.undo();
         }
         done
     }
@@ -140,13 +133,10 @@ impl Dataplane {
             }
         }
         if clsact {
-            let (helper, iface) =
-                (names::from_bytes(&self.instance.helper_name), names::from_bytes(&self.instance.name));
-            attach::update_clsact(
-                &self.place,
-                FROM_HELPER,
-                On { dev: &helper, ifindex: self.instance.helper },
-            )?;
+            let iface = names::from_bytes(&self.instance.name);
+            for (dev, ifindex) in helpers::of(&self.instance) {
+                attach::update_clsact(&self.place, FROM_HELPER, On { dev: &dev, ifindex })?;
+            }
             attach::update_clsact(
                 &self.place,
                 FROM_UNDERLAY,
@@ -175,17 +165,16 @@ impl Dataplane {
     fn is_alive(&self) -> bool {
         let instance = &self.instance;
         let clsact = instance.flags & INSTANCE_CLSACT != 0;
-        let runs = |program: &str, name: &[u8; 16], ifindex: u32| {
-            let dev = names::from_bytes(name);
+        let runs = |program: &str, dev: &str, ifindex: u32| {
             let link = self.place.link(program, ifindex);
-            netdev::link(&dev).is_ok_and(|link| link.index == ifindex)
-                && (clsact || attach::runs_on(&link, &dev))
+            netdev::link(dev).is_ok_and(|link| link.index == ifindex)
+                && (clsact || attach::runs_on(&link, dev))
         };
-        let both = || {
-            runs(FROM_UNDERLAY, &instance.name, instance.ifindex)
-                && runs(FROM_HELPER, &instance.helper_name, instance.helper)
+        let all = || {
+            runs(FROM_UNDERLAY, &names::from_bytes(&instance.name), instance.ifindex)
+                && helpers::of(instance).all(|(dev, ifindex)| runs(FROM_HELPER, &dev, ifindex))
         };
-        port::in_netns(instance.netns, both).unwrap_or(false)
+        port::in_netns(instance.netns, all).unwrap_or(false)
     }
 
     /// A running instance is taken over as it is, or not at all.
@@ -216,8 +205,9 @@ impl Dataplane {
         if settings.dstport != self.dstport() {
             return refuse(format!("runs on UDP port {}, not {}", self.dstport(), settings.dstport));
         }
-        if settings.local.is_some_and(|local| Addr::from(local) != self.instance.local) {
-            return refuse(format!("has the local address {}", names::ip(self.instance.local)));
+        let ours = names::locals(&self.instance);
+        if settings.local.iter().any(|local| !ours.iter().any(|ours| ours == local)) {
+            return refuse(format!("has the local address {ours}"));
         }
         let xdp = self.instance.flags & INSTANCE_XDP != 0;
         if (settings.mode == Mode::Xdp && !xdp) || (settings.mode == Mode::Tc && xdp) {
@@ -241,7 +231,6 @@ impl Dataplane {
         if let Ok(dataplane) = dataplane {
             dataplane.detach_clsact();
             place.remove_pins()?;
-            let helper = names::from_bytes(&dataplane.instance.helper_name);
             // Where the namespace is gone, so are the devices.
             if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
                 if dataplane.instance.flags & INSTANCE_GRO != 0 && !underlay_is_shared(&dataplane.instance) {
@@ -249,8 +238,10 @@ impl Dataplane {
                     // The interface may be gone, which is no reason to leave anything else.
                     let _ = netns.run(|| netdev::set_offload(&iface, Offload::Gro, false))?;
                 }
-                if !helper_is_shared(&dataplane.instance) {
-                    netns.run(|| netdev::delete(&helper))??;
+                for (dev, ifindex) in helpers::of(&dataplane.instance) {
+                    if !helper_is_shared(&dataplane.instance, ifindex) {
+                        netns.run(|| netdev::delete(&dev))??;
+                    }
                 }
             }
         } else {
@@ -292,8 +283,8 @@ fn neighbours(instance: &Instance) -> impl Iterator<Item = Instance> {
 }
 
 /// Whether another instance uses the same helper device.
-fn helper_is_shared(instance: &Instance) -> bool {
-    neighbours(instance).any(|other| other.helper == instance.helper)
+fn helper_is_shared(instance: &Instance, ifindex: u32) -> bool {
+    neighbours(instance).any(|other| other.helper == ifindex || other.helper6 == ifindex)
 }
 
 /// Whether another instance uses the same underlay interface.
@@ -318,8 +309,8 @@ fn check_host() -> Result<()> {
     Ok(())
 }
 
-/// The underlay interface and our address on it.
-fn underlay(settings: &Settings) -> Result<(Link, IpAddr)> {
+/// The underlay interface and our addresses on it.
+fn underlay(settings: &Settings) -> Result<(Link, Locals)> {
     let link = netdev::link(&settings.iface)?;
     let what = || format!("interface {}", link.name);
     if !link.ethernet {
@@ -332,19 +323,21 @@ fn underlay(settings: &Settings) -> Result<(Link, IpAddr)> {
             hint: Some(format!("set it up first: ip link set dev {} up", link.name)),
         });
     }
-    let local = match settings.local {
-        Some(local) => local,
-        None => netdev::first_global_address(link.index)?.ok_or_else(|| Error::State {
+    let mut local = settings.local;
+    if local == Locals::default() {
+        local = Locals::first_of(netdev::global_addresses(link.index)?);
+    }
+    if local == Locals::default() {
+        return Err(Error::State {
             what: what(),
             why: "has no global address to be our VTEP address".to_owned(),
             hint: Some("give it one, or name one with --local".to_owned()),
-        })?,
-    };
-    if local.to_canonical().is_ipv6() {
-        return Err(Error::state(
-            format!("local address {local}"),
-            "is IPv6: an IPv6 underlay is not supported yet",
-        ));
+        });
+    }
+    for addr in local.iter() {
+        if addr.is_multicast() || addr.is_unspecified() {
+            return Err(Error::state(format!("local address {addr}"), "is not a unicast address"));
+        }
     }
     Ok((link, local))
 }

@@ -9,7 +9,7 @@ use vxbpf_common::{
 };
 
 use super::{
-    Dataplane, attach,
+    Dataplane, attach, helpers,
     info::{MapFill, ProgramInfo, Stats, Status},
     maps, names,
     options::Mode,
@@ -42,15 +42,15 @@ impl Dataplane {
         let instance = &self.instance;
         let has = |flag: u16| instance.flags & flag != 0;
         let iface = names::from_bytes(&instance.name);
-        let helper = names::from_bytes(&instance.helper_name);
+        let helpers: Vec<_> = helpers::of(instance).collect();
         let ports = self.ports()?;
         let dev_of = |ifindex: u32| match ifindex {
             i if i == instance.ifindex => iface.clone(),
-            i if i == instance.helper => helper.clone(),
-            i => ports
-                .iter()
-                .find(|port| port.ifindex == i)
-                .map_or_else(|| format!("if{i}"), |port| port.dev.clone()),
+            i => {
+                let helper = helpers.iter().find(|(_, index)| *index == i).map(|(dev, _)| dev);
+                let port = ports.iter().find(|port| port.ifindex == i).map(|port| &port.dev);
+                helper.or(port).cloned().unwrap_or_else(|| format!("if{i}"))
+            }
         };
         let mut programs: Vec<_> = self
             .place
@@ -67,14 +67,14 @@ impl Dataplane {
             let clsact =
                 |name: &str, dev: &str| ProgramInfo { name: name.into(), dev: dev.into(), hook: "tc", id: 0 };
             programs.push(clsact(attach::FROM_UNDERLAY, &iface));
-            programs.push(clsact(attach::FROM_HELPER, &helper));
+            programs.extend(helpers.iter().map(|(dev, _)| clsact(attach::FROM_HELPER, dev)));
             programs.extend(ports.iter().map(|port| clsact(attach::FROM_PORT, &port.dev)));
         }
         let fill = |name, used: usize, max| MapFill { name, used: used as u64, max };
         let tables = &self.maps;
         Ok(Status {
             instance: self.name.clone(),
-            local: names::ip(instance.local),
+            local: names::locals(instance),
             dstport: u16::from_be_bytes(instance.dstport),
             mode: if has(INSTANCE_XDP) { Mode::Xdp } else { Mode::Tc },
             auto: has(INSTANCE_AUTO),
@@ -93,7 +93,7 @@ impl Dataplane {
             programs,
             ports,
             iface,
-            helper,
+            helper: helpers.into_iter().map(|(dev, _)| dev).collect(),
         })
     }
 }

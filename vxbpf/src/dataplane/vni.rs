@@ -88,7 +88,7 @@ impl Dataplane {
         let mut vnis: HashMap<Vni, VniInfo> = HashMap::new();
         for (number, config) in self.maps.vnis.entries()? {
             let vni = names::vni(number);
-            let remotes = self.maps.flood.get(&number)?.map_or(0, |list| list.remotes_len as usize);
+            let remotes = self.maps.flood.get(&number)?.map_or(0, |list| list.remotes_len() as usize);
             let (options, origin) = (names::vni_from_config(&config), names::origin_from_byte(config.origin));
             vnis.insert(
                 vni,

@@ -126,11 +126,32 @@ impl Dataplane {
     pub(super) fn check_remote(&self, addr: IpAddr) -> Result<()> {
         let bad = |why: &str| Err(Error::state(format!("VTEP {addr}"), why));
         match addr.to_canonical() {
-            IpAddr::V6(_) => bad("is IPv6: an IPv6 underlay is not supported yet"),
-            addr if addr.is_unspecified() || addr.is_multicast() => bad("is not a unicast address"),
+            addr if addr.is_multicast() => Err(Error::State {
+                what: format!("VTEP {addr}"),
+                why: "is a multicast group, which is an option of the VNI".to_owned(),
+                hint: Some(format!("vxbpf vni set VNI group {addr}")),
+            }),
+            addr if addr.is_unspecified() => bad("is not a unicast address"),
             IpAddr::V4(v4) if v4.is_broadcast() => bad("is not a unicast address"),
-            addr if Addr::from(addr) == self.instance.local => bad("is this instance's own address"),
-            IpAddr::V4(_) => Ok(()),
+            // The kernel's route look-up for programs does not serve them (bpf_ipv6_fib_lookup, rt6_need_strict).
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                bad("is link-local; a VTEP needs a global address")
+            }
+            addr if Addr::from(addr) == self.instance.local_for(addr.into()) => {
+                bad("is this instance's own address")
+            }
+            addr if self.instance.local_for(addr.into()).is_none() => {
+                let family = if addr.is_ipv4() { "IPv4" } else { "IPv6" };
+                Err(Error::State {
+                    what: format!("VTEP {addr}"),
+                    why: format!("is {family}, and this instance has no {family} address"),
+                    hint: Some(format!(
+                        "give the underlay interface one, and start the instance anew (vxbpf detach -i {}; vxbpf run …)",
+                        self.name
+                    )),
+                })
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => Ok(()),
         }
     }
 }

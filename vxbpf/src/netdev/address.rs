@@ -3,21 +3,32 @@
 use std::net::IpAddr;
 
 use futures_util::TryStreamExt as _;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use rtnetlink::packet_route::{
+    AddressFamily,
+    address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope},
+};
 
 use super::request::{Refusal, request};
 use crate::error::Result;
 
-/// The first address of an interface that is good beyond its link: IPv4 if there is one, else IPv6.
-pub fn first_global_address(index: u32) -> Result<Option<IpAddr>> {
+/// The addresses of an interface that others may send to for long and from beyond its link, in the kernel's order. Not
+/// those that it will soon lose, nor multicast groups that it is said to listen to.
+pub fn global_addresses(index: u32) -> Result<Vec<IpAddr>> {
     let messages = request(async |handle| {
         let all = handle.address().get().set_link_index_filter(index);
         all.execute().try_collect::<Vec<_>>().await.map_err(Refusal::from)
     })?
     .map_err(|e| e.doing(format!("addresses of interface {index}")))?;
-    let global: Vec<IpAddr> =
-        messages.iter().filter(|m| m.header.scope == AddressScope::Universe).filter_map(own).collect();
-    Ok(global.iter().find(|addr| addr.is_ipv4()).or(global.first()).copied())
+    Ok(messages.iter().filter(|m| stays(m)).filter_map(own).filter(|addr| !addr.is_multicast()).collect())
+}
+
+fn stays(message: &AddressMessage) -> bool {
+    // IFA_F_TEMPORARY, of IPv6, has the bit of IPv4's IFA_F_SECONDARY (linux/if_addr.h).
+    let passing = match message.header.family {
+        AddressFamily::Inet6 => AddressHeaderFlags::Secondary | AddressHeaderFlags::Dadfailed,
+        _ => AddressHeaderFlags::empty(),
+    } | AddressHeaderFlags::Deprecated;
+    message.header.scope == AddressScope::Universe && !message.header.flags.intersects(passing)
 }
 
 /// Our end of an address: on a point-to-point interface `Address` is the other end's.
@@ -45,6 +56,6 @@ mod tests {
 
     #[test]
     fn the_loopback_has_no_global_address() {
-        assert_eq!(first_global_address(1).unwrap(), None);
+        assert_eq!(global_addresses(1).unwrap(), Vec::<IpAddr>::new());
     }
 }

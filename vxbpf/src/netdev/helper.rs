@@ -1,7 +1,8 @@
 //! The helper device: a VXLAN device of the kernel that carries no traffic. Its UDP socket makes the underlay's GRO
-//! merge tunnelled packets, our route look-ups start from it, and frames wait in it for an underlay neighbour.
+//! merge tunnelled packets, our route look-ups start from it, and frames wait in it for an underlay neighbour. Over IPv6
+//! a second one has the socket, and does nothing else: a device has the sockets of one family.
 
-use std::{fs, io};
+use std::{fs, io, net::Ipv6Addr};
 
 use nix::errno::Errno;
 use rtnetlink::{LinkMessageBuilder, LinkVxlan};
@@ -26,17 +27,29 @@ pub struct Helper {
     pub serves_gro: bool,
 }
 
+/// The version of IP that a helper device's socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpVersion {
+    /// IPv4. This is the helper device of which everybody speaks.
+    V4,
+    /// IPv6.
+    V6,
+}
+
 /// What the helper device of a UDP port is called.
-pub fn helper_name(dstport: u16) -> String {
-    format!("vxbpf{dstport}")
+pub fn helper_name(dstport: u16, version: IpVersion) -> String {
+    match version {
+        IpVersion::V4 => format!("vxbpf{dstport}"),
+        IpVersion::V6 => format!("vxbpf{dstport}v6"),
+    }
 }
 
 /// Makes the helper device of a UDP port, or takes the one that is there.
 ///
 /// It is not `external`: devices that share a UDP port must agree in that, and users shall be able to add VXLAN
-/// devices of their own on this port.
-pub fn create_helper(dstport: u16) -> Result<Helper> {
-    let name = helper_name(dstport);
+/// devices of their own on this port. For the same reason the IPv6 one has not `udp6zerocsumrx`; GRO does not ask.
+pub fn create_helper(dstport: u16, version: IpVersion) -> Result<Helper> {
+    let name = helper_name(dstport, version);
     let link = match link::find(&name)? {
         Some(link) if is_helper(&link) => link,
         Some(_) => {
@@ -46,13 +59,14 @@ pub fn create_helper(dstport: u16) -> Result<Helper> {
                 hint: format!("if it is not needed: ip link delete {name}"),
             });
         }
-        None => create(&name, dstport)?,
+        None => create(&name, dstport, version)?,
     };
     setting("ipv6", &name, "addr_gen_mode", "1")?;
     // bpf_fib_lookup answers only for interfaces that forward. The others stay as they are.
     setting("ipv4", &name, "forwarding", "1")?;
+    setting("ipv6", &name, "forwarding", "1")?;
     change::set_up(link.index)?;
-    let on_port = |link: &Link| matches!(link.kind, LinkKind::Vxlan { dstport: port, .. } if port == dstport);
+    let on_port = |link: &Link| matches!(link.kind, LinkKind::Vxlan { dstport: port, version: of, .. } if port == dstport && of == version);
     let serves_gro = link::links()?.iter().any(|link| link.up && on_port(link));
     Ok(Helper { link: link::link(&name)?, serves_gro })
 }
@@ -62,11 +76,11 @@ fn is_helper(link: &Link) -> bool {
 }
 
 /// Creates the device on the port itself, or on another when a socket of another kind has that.
-fn create(name: &str, dstport: u16) -> Result<Link> {
+fn create(name: &str, dstport: u16, version: IpVersion) -> Result<Link> {
     let doing = || format!("create helper device {name}");
     let mut refusal = None;
     for port in std::iter::once(dstport).chain(OTHER_PORTS) {
-        match try_create(name, port)? {
+        match try_create(name, port, version)? {
             Ok(link) => return Ok(link),
             Err(e) if e.is(Errno::EADDRINUSE) || e.is(Errno::EEXIST) => refusal = Some(e),
             Err(e) if e.is(Errno::EOPNOTSUPP) => {
@@ -84,9 +98,15 @@ fn create(name: &str, dstport: u16) -> Result<Link> {
 }
 
 /// The socket is opened when the device goes up, so it is only then known whether the port is free.
-fn try_create(name: &str, port: u16) -> Result<std::result::Result<Link, Refusal>> {
-    let device = LinkVxlan::new(name, HELPER_VNI).port(port).learning(false).build();
-    let created = request(async |handle| handle.link().add(device).execute().await.map_err(Refusal::from))?;
+fn try_create(name: &str, port: u16, version: IpVersion) -> Result<std::result::Result<Link, Refusal>> {
+    let device = LinkVxlan::new(name, HELPER_VNI).port(port).learning(false);
+    let device = match version {
+        IpVersion::V4 => device,
+        // Any address makes its socket IPv6's; it sends nothing.
+        IpVersion::V6 => device.local6(Ipv6Addr::LOCALHOST),
+    };
+    let created =
+        request(async |handle| handle.link().add(device.build()).execute().await.map_err(Refusal::from))?;
     if let Err(refusal) = created {
         return Ok(Err(refusal));
     }

@@ -7,7 +7,10 @@ use rtnetlink::packet_route::link::{
 };
 use vxbpf_common::{Mac, Vni};
 
-use super::request::{Refusal, request};
+use super::{
+    helper::IpVersion,
+    request::{Refusal, request},
+};
 use crate::error::{Error, Result};
 
 /// An interface.
@@ -48,6 +51,8 @@ pub enum LinkKind {
         dstport: u16,
         /// Takes the VNI from the packet's metadata (`external`).
         external: bool,
+        /// The version of IP that its socket is for.
+        version: IpVersion,
     },
     /// Any other, by the name that `ip link add type` has for it.
     Other(String),
@@ -128,7 +133,7 @@ fn read_kind(infos: &[LinkInfo]) -> Option<LinkKind> {
 }
 
 fn read_vxlan(infos: &[LinkInfo]) -> LinkKind {
-    let (mut vni, mut dstport, mut external) = (None, 0, false);
+    let (mut vni, mut dstport, mut external, mut version) = (None, 0, false, IpVersion::V4);
     for info in infos {
         let LinkInfo::Data(InfoData::Vxlan(data)) = info else { continue };
         for item in data {
@@ -138,10 +143,12 @@ fn read_vxlan(infos: &[LinkInfo]) -> LinkKind {
                 dstport = *port;
             } else if let InfoVxlan::CollectMetadata(on) = item {
                 external = *on;
+            } else if let InfoVxlan::Local6(_) | InfoVxlan::Group6(_) = item {
+                version = IpVersion::V6;
             }
         }
     }
-    LinkKind::Vxlan { vni: vni.filter(|_| !external), dstport, external }
+    LinkKind::Vxlan { vni: vni.filter(|_| !external), dstport, external, version }
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ mod request;
 mod station;
 mod watch;
 
-pub use address::{add_address, first_global_address};
+pub use address::{add_address, global_addresses};
 pub use change::{delete, enslave, set_mtu, set_up};
 pub use counters::counters;
 pub use create::{End, create_bridge, create_veth, create_vxlan};
-pub use helper::{Helper, create_helper, helper_name};
+pub use helper::{Helper, IpVersion, create_helper, helper_name};
 pub use link::{Link, LinkKind, link, links};
 pub use offload::{Offload, offload, set_offload};
 pub use station::{KernelFdb, OnExisting, add_fdb, add_neighbour, fdb};

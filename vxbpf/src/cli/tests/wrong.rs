@@ -83,7 +83,10 @@ fn wrong_commands_say_what_is_wrong() {
         ("vni add", "error: missing: VNI\nhint: vxbpf vni add VNI "),
         ("vni add x", "error: \"x\" is not a VNI: a number from 0 to 16777215\n"),
         ("vni add 42 ttl 0", "error: ttl: \"0\" is not a TTL: a number from 1 to 255, or inherit\n"),
-        ("vni add 42 group 239.1.1.1", "error: unknown word \"group\"\nhint: vxbpf vni add VNI "),
+        (
+            "vni add 42 group 10.1.1.1",
+            "error: group: \"10.1.1.1\" is not a multicast address, as in 239.1.1.1 ",
+        ),
         ("vni set 42", "error: missing: name NAME or learning on|off or ageing SECS or limit N or "),
         ("vtep allow 10.0.0.1", "error: missing: vni VNI or dev NAME\nhint: vxbpf vtep allow ADDR "),
         ("stats vni 42 drops", "error: drops and vni exclude each other\n"),

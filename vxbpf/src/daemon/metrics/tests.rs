@@ -9,17 +9,17 @@ use std::{
 use vxbpf_common::{DropReason, Vni, counters::Counters};
 
 use super::*;
-use crate::dataplane::{MapFill, Mode, Stats, Status};
+use crate::dataplane::{Locals, MapFill, Mode, Stats, Status};
 
 fn status() -> Status {
     Status {
         instance: InstanceName::default(),
         iface: "eth1".to_owned(),
-        local: "192.168.104.2".parse().expect("address"),
+        local: Locals::first_of(["192.168.104.2".parse().expect("address")]),
         dstport: 4789,
         mode: Mode::Tc,
         auto: true,
-        helper: "vxbpf4789".to_owned(),
+        helper: vec!["vxbpf4789".to_owned()],
         netns: "node1".to_owned(),
         uptime: Duration::from_secs(61),
         daemon: None,

@@ -1,0 +1,121 @@
+//! What one end writes, the other understands; over both versions of IP.
+
+use bytemuck::Zeroable as _;
+use proptest::prelude::*;
+
+use super::*;
+use crate::checksum;
+
+const A: Mac = Mac::new([2, 0, 0, 0, 0, 1]);
+const B: Mac = Mac::new([2, 0, 0, 0, 0, 2]);
+const PORT: [u8; 2] = 4789u16.to_be_bytes();
+
+fn instance() -> Instance {
+    Instance {
+        local4: Addr::v4([192, 168, 104, 2]),
+        local6: Addr::v6(*b"\xfd\x00\x01\x04\0\0\0\0\0\0\0\0\0\0\0\x02"),
+        ..Instance::zeroed()
+    }
+}
+
+fn remote<O: Outer>() -> Addr {
+    if O::IS_IPV6 {
+        Addr::v6(*b"\xfd\x00\x01\x04\0\0\0\0\0\0\0\0\0\0\0\x03")
+    } else {
+        Addr::v4([192, 168, 104, 3])
+    }
+}
+
+fn tunnel<O: Outer>() -> Tunnel {
+    Tunnel {
+        local: Addr::NONE,
+        remote: Addr::NONE,
+        srcport: [0xc0, 0x01],
+        dstport: [0; 2],
+        vni: Vni::from_wire([0; 3]),
+        ttl: 64,
+        tos: 0,
+        df: true,
+        id: [0; 2],
+    }
+    .to(&instance(), remote::<O>(), Vni::from_wire([0, 0, 42]), PORT)
+}
+
+fn outer<O: Outer>(tunnel: &Tunnel, inner: u32) -> O {
+    O::new(tunnel, A, B, inner).expect("addresses of its version")
+}
+
+/// Also the other way round: what does not agree is seen.
+fn understood<O: Outer>(tunnel: &Tunnel, inner: u32) {
+    let outer: O = outer(tunnel, inner);
+    assert!(outer.is_udp_to(PORT));
+    assert!(!outer.is_udp_to([0, 1]));
+    assert_eq!((outer.src(), outer.dst()), (instance().local_for(remote::<O>()), remote::<O>()));
+    assert_eq!(outer.tos(), tunnel.tos);
+    let len = inner + bytes::<O>();
+    assert!(outer.lengths_agree(len) && outer.lengths_agree(len + 4));
+    assert!(!outer.lengths_agree(len - 1));
+    assert!(vxlan_is_plain(outer.vxlan()));
+    assert_eq!(Vni::from_wire(outer.vxlan().vni), tunnel.vni);
+}
+
+proptest! {
+    #[test]
+    fn what_one_end_writes_the_other_accepts(
+        inner in 14u32..65_400, tos: u8, ttl: u8, df: bool, id: [u8; 2], srcport: [u8; 2], vni: [u8; 3],
+    ) {
+        let vni = Vni::from_wire(vni);
+        understood::<Outer4>(&Tunnel { tos, ttl, df, id, srcport, vni, ..tunnel::<Outer4>() }, inner);
+        understood::<Outer6>(&Tunnel { tos, ttl, df, id, srcport, vni, ..tunnel::<Outer6>() }, inner);
+    }
+
+    #[test]
+    fn the_ipv4_header_has_its_checksum(tos: u8, ttl: u8, df: bool, id: [u8; 2]) {
+        let outer: Outer4 = outer(&Tunnel { tos, ttl, df, id, ..tunnel::<Outer4>() }, 100);
+        let mut ip = outer.ip;
+        ip.check = [0; 2];
+        prop_assert_eq!(checksum::ipv4(&ip), outer.ip.check);
+    }
+
+    #[test]
+    fn an_ipv4_fragment_is_never_ours(offset in 1u16..0x4000) {
+        let mut outer: Outer4 = outer(&tunnel::<Outer4>(), 100);
+        // More-fragments, or any offset: the 14 bits below DF.
+        outer.ip.frags = offset.to_be_bytes();
+        prop_assert!(!outer.is_udp_to(PORT));
+    }
+
+    #[test]
+    fn each_bit_of_the_vxlan_header_but_the_vni_is_checked(bit in (0usize..32).prop_union(56..64)) {
+        let mut outer: Outer6 = outer(&tunnel::<Outer6>(), 100);
+        let flip = 0x80u8 >> (bit % 8);
+        match bit / 8 {
+            0 => outer.vxlan.flags ^= flip,
+            i @ 1..=3 => outer.vxlan._reserved1[i - 1] ^= flip,
+            _ => outer.vxlan._reserved2 ^= flip,
+        }
+        prop_assert!(!vxlan_is_plain(outer.vxlan()));
+    }
+}
+
+#[test]
+fn options_and_extension_headers_are_for_the_kernel() {
+    let mut four: Outer4 = outer(&tunnel::<Outer4>(), 100);
+    four.ip.vihl = 0x46;
+    assert!(!four.is_udp_to(PORT));
+    let mut six: Outer6 = outer(&tunnel::<Outer6>(), 100);
+    six.ip.next_hdr = 44; // a fragment header
+    assert!(!six.is_udp_to(PORT));
+}
+
+#[test]
+fn there_are_no_headers_without_an_address_of_ours_or_of_the_other_version() {
+    let no_v6 = Instance { local6: Addr::NONE, ..instance() };
+    let no_v4 = Instance { local4: Addr::NONE, ..instance() };
+    let to =
+        |instance: &Instance, remote| tunnel::<Outer4>().to(instance, remote, Vni::from_wire([0; 3]), PORT);
+    assert!(Outer6::new(&to(&no_v6, remote::<Outer6>()), A, B, 100).is_none());
+    assert!(Outer4::new(&to(&no_v4, remote::<Outer4>()), A, B, 100).is_none());
+    assert!(Outer6::new(&tunnel::<Outer4>(), A, B, 100).is_none());
+    assert!(Outer4::new(&tunnel::<Outer6>(), A, B, 100).is_none());
+}
