@@ -8,12 +8,12 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, Result};
 use nix::{
-    ifaddrs::getifaddrs,
+    ifaddrs::{InterfaceAddress, getifaddrs},
     sys::{
         signal::{Signal, kill},
-        socket::{AddressFamily, MsgFlags, SockFlag, SockType, sendto, socket},
+        socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket},
     },
     unistd::Pid,
 };
@@ -26,12 +26,7 @@ use crate::{scratch::Netns, wait};
 pub fn send(netns: &Netns, dev: &str, frames: &[Vec<u8>]) {
     netns
         .run(|| {
-            let mut addrs = getifaddrs()?;
-            let dev = addrs
-                .find_map(|a| {
-                    (a.interface_name == dev).then_some(a.address)?.and_then(|a| a.as_link_addr().copied())
-                })
-                .with_context(|| format!("interface {dev}"))?;
+            let dev = link_address(dev)?;
             let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
             for frame in frames {
                 sendto(socket.as_raw_fd(), frame, &dev, MsgFlags::empty())?;
@@ -39,6 +34,14 @@ pub fn send(netns: &Netns, dev: &str, frames: &[Vec<u8>]) {
             Ok(())
         })
         .expect("send frames");
+}
+
+/// The address that sends from an interface of the current namespace.
+pub fn link_address(dev: &str) -> Result<LinkAddr> {
+    let address = |a: InterfaceAddress| {
+        (a.interface_name == dev).then_some(a.address)?.and_then(|a| a.as_link_addr().copied())
+    };
+    getifaddrs()?.find_map(address).with_context(|| format!("interface {dev}"))
 }
 
 /// A capture of what comes into an interface.

@@ -2,6 +2,7 @@
 //! machine needs rustup and nothing else: each verb first installs what it needs and says so.
 
 mod command;
+mod conformance;
 mod failure;
 mod host;
 mod interrupts;
@@ -52,6 +53,12 @@ enum Verb {
         #[arg(value_name = "FILTER")]
         filters: Vec<String>,
     },
+    /// Try all behaviours beside the kernel, and write docs/CONFORMANCE.md
+    Conformance {
+        /// Only those whose name contains one of these, without writing; what follows `--` goes to the harness too
+        #[arg(value_name = "FILTER")]
+        filters: Vec<String>,
+    },
     /// Check formatting, unfinished marks, and clippy for each side
     Lint {
         /// Format the code instead of checking that it is formatted
@@ -66,6 +73,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Setup => setup::verb(workspace),
         Verb::Run { lab, daemon } => run::verb(workspace, &lab, &daemon),
         Verb::Test { filters } => test::verb(workspace, &filters),
+        Verb::Conformance { filters } => conformance::verb(workspace, &filters),
         Verb::Lint { fix } => lint::verb(&setup::ensure(workspace, Purpose::Lint)?, fix),
     }
 }

@@ -34,27 +34,34 @@ pub(crate) fn verb(workspace: Workspace, filters: &[String]) -> Result<()> {
     let workspace = setup::ensure(workspace, Purpose::Test)?;
     lint::verb(&workspace, false)?;
 
-    // The binary under test comes from the same build as the tests; its data path is optimised all the same.
-    run(workspace.cargo().arg("build").args(SUITES[0].select), BUILD_HINT)?;
+    build_binary(&workspace)?;
     for suite in &SUITES {
         run(workspace.cargo().arg("test").args(suite.select).arg("--no-run"), BUILD_HINT)?;
     }
 
-    let runner = match privilege.runner(&workspace) {
-        Some(runner) => Some((runner_variable(&host_triple(&workspace)?), runner)),
-        None => None,
+    let command = |suite: &Suite| {
+        let mut command = command(&workspace, privilege, suite.select)?;
+        command.arg("--no-fail-fast").arg("--").args(suite.threads).args(filters);
+        Ok(command)
     };
-    let commands = SUITES.iter().map(|suite| {
-        let mut command: Command = workspace.cargo();
-        command.arg("test").args(suite.select).arg("--no-fail-fast");
-        command.arg("--").args(suite.threads).args(filters);
-        command.env("VXBPF_BIN", workspace.target("debug/vxbpf"));
-        if let Some((variable, runner)) = &runner {
-            command.env(variable, runner);
-        }
-        command
-    });
+    let commands = SUITES.iter().map(command).collect::<Result<Vec<_>>>()?;
     run_all(commands, "the `failures:` sections above name the tests; `cargo xtask test NAME` runs one")
+}
+
+/// Builds the binary under test with the words that build its tests, so that nothing is built twice; its data path is
+/// optimised all the same.
+pub(crate) fn build_binary(workspace: &Workspace) -> Result<()> {
+    run(workspace.cargo().arg("build").args(SUITES[0].select), BUILD_HINT)
+}
+
+/// `cargo test` of what `select` names, as root.
+pub(crate) fn command(workspace: &Workspace, privilege: Privilege, select: &[&str]) -> Result<Command> {
+    let mut command = workspace.cargo();
+    command.arg("test").args(select).env("VXBPF_BIN", workspace.target("debug/vxbpf"));
+    if let Some(runner) = privilege.runner(workspace) {
+        command.env(runner_variable(&host_triple(workspace)?), runner);
+    }
+    Ok(command)
 }
 
 /// What rustc calls this machine.

@@ -1,0 +1,250 @@
+//! A host on the stage: the same verbs whether the binary under test forwards or the kernel.
+
+use std::{net::IpAddr, ops::Deref};
+
+use vxbpf_common::Mac;
+
+use super::{
+    DSTPORT, VNI,
+    cast::{Hook, Underlay},
+    entry::{self, Entry},
+    option::Opt,
+};
+use crate::{
+    command::{Said, line_in, run_in},
+    topology::{self, Backend},
+};
+
+/// A host. What [`topology::Node`] offers is there as well.
+#[derive(Debug)]
+pub struct Node {
+    host: topology::Node,
+    /// What forwards.
+    pub backend: Backend,
+    /// How, if the binary under test does.
+    pub hook: Hook,
+    /// Its address in the underlay of this stage.
+    pub vtep: IpAddr,
+}
+
+impl Deref for Node {
+    type Target = topology::Node;
+
+    fn deref(&self) -> &topology::Node {
+        &self.host
+    }
+}
+
+/// The name of a VNI: with ours for `dev NAME`, with the kernel its device.
+pub fn device(vni: u32) -> String {
+    format!("vxlan{vni}")
+}
+
+fn bridge(vni: u32) -> String {
+    format!("br{vni}")
+}
+
+impl Node {
+    pub(super) fn new(mut host: topology::Node, backend: Backend, hook: Hook, underlay: Underlay) -> Self {
+        let vtep = underlay.addr(host.vtep);
+        if backend == Backend::Vxbpf {
+            host.start(&format!("--local {vtep} --mode {}", hook.word()));
+        }
+        Self { host, backend, hook, vtep }
+    }
+
+    /// Whether the binary under test forwards here.
+    pub fn is_ours(&self) -> bool {
+        self.backend == Backend::Vxbpf
+    }
+
+    /// The host, to be changed.
+    pub fn host(&mut self) -> &mut topology::Node {
+        &mut self.host
+    }
+
+    /// Runs a script of lines, each of which must succeed.
+    #[track_caller]
+    pub fn script(&self, lines: &[String]) {
+        let mut command = crate::command::limited("sh");
+        command.args(["-ec", &lines.join("\n")]);
+        let said = run_in(&self.netns, command);
+        assert!(said.is_ok(), "{lines:?}: {said:?}");
+    }
+
+    /// Makes a VNI.
+    #[track_caller]
+    pub fn add_vni(&self, vni: u32, options: &[Opt]) {
+        let words = |word: fn(Opt) -> String| options.iter().map(|o| word(*o)).collect::<Vec<_>>().join(" ");
+        let (name, bridge) = (device(vni), bridge(vni));
+        if self.is_ours() {
+            self.ok(&format!("vni add {vni} name {name} {}", words(Opt::of_vxbpf)));
+            return;
+        }
+        let zero = if self.vtep.is_ipv4() { "noudpcsum" } else { "udp6zerocsumtx udp6zerocsumrx" };
+        let of_bridge: Vec<_> = options.iter().filter_map(|option| option.of_bridge()).collect();
+        self.script(&[
+            format!(
+                "ip link add {name} type vxlan id {vni} dstport {DSTPORT} local {} {zero} {}",
+                self.vtep,
+                words(Opt::of_device)
+            ),
+            format!("ip link add {bridge} type bridge mcast_snooping 0 {}", of_bridge.join(" ")),
+            format!("ip link set {name} master {bridge} up"),
+            format!("ip link set {bridge} up"),
+        ]);
+        self.set_ports(options, [name.as_str()]);
+    }
+
+    /// Changes an option of a VNI, and of its ports so far where that is the port's with the kernel.
+    #[track_caller]
+    pub fn set_vni(&self, vni: u32, option: Opt) {
+        if self.is_ours() {
+            self.ok(&format!("vni set {vni} {}", option.of_vxbpf()));
+            return;
+        }
+        self.must(&format!("ip link set {} type vxlan {}", device(vni), option.of_device()));
+        if let Some(words) = option.of_bridge() {
+            self.must(&format!("ip link set {} type bridge {words}", bridge(vni)));
+        }
+        let ports = self.must(&format!("ls /sys/class/net/{}/brif", bridge(vni)));
+        self.set_ports(&[option], ports.split_whitespace());
+    }
+
+    #[track_caller]
+    fn set_ports<'a>(&self, options: &[Opt], ports: impl IntoIterator<Item = &'a str>) {
+        let words: Vec<_> = options.iter().filter_map(|option| option.of_bridge_port()).collect();
+        for port in ports.into_iter().filter(|_| !words.is_empty()) {
+            self.must(&format!("bridge link set dev {port} {}", words.join(" ")));
+        }
+    }
+
+    /// Removes a VNI.
+    #[track_caller]
+    pub fn del_vni(&self, vni: u32) {
+        if self.is_ours() {
+            self.ok(&format!("vni del {vni}"));
+        } else {
+            self.script(&[format!("ip link del {}", device(vni)), format!("ip link del {}", bridge(vni))]);
+        }
+    }
+
+    /// Makes an interface a port of a VNI, with options that it has there.
+    #[track_caller]
+    pub fn add_port(&self, dev: &str, vni: u32, options: &[Opt]) {
+        if self.is_ours() {
+            self.ok(&format!("port add {dev} vni {vni} mode {}", self.hook.word()));
+        } else {
+            self.must(&format!("ip link set {dev} master {} up", bridge(vni)));
+            self.set_ports(options, [dev]);
+        }
+    }
+
+    /// Makes it no port any more.
+    #[track_caller]
+    pub fn del_port(&self, dev: &str) {
+        if self.is_ours() {
+            self.ok(&format!("port del {dev}"));
+        } else {
+            self.must(&format!("ip link set {dev} nomaster"));
+        }
+    }
+
+    /// Keeps a port from other ports that are kept so.
+    #[track_caller]
+    pub fn isolate(&self, dev: &str, vni: u32) {
+        if self.is_ours() {
+            self.del_port(dev);
+            self.ok(&format!("port add {dev} vni {vni} mode {} isolated on", self.hook.word()));
+        } else {
+            self.must(&format!("bridge link set dev {dev} isolated on"));
+        }
+    }
+
+    /// `fdb LINE` in the words of `bridge fdb`, whose `dev` may be a VNI's [`device`].
+    #[track_caller]
+    pub fn fdb(&self, line: &str) -> Said {
+        if self.is_ours() {
+            self.vxbpf(&format!("fdb {line}"))
+        } else {
+            line_in(&self.netns, &format!("bridge fdb {line}"))
+        }
+    }
+
+    /// The same; it must succeed.
+    #[track_caller]
+    pub fn fdb_ok(&self, line: &str) {
+        let said = self.fdb(line);
+        assert!(said.is_ok(), "fdb {line}: {said:?}");
+    }
+
+    /// Enters a station of a VNI behind a local port, for good.
+    #[track_caller]
+    pub fn fdb_port(&self, vni: u32, mac: Mac, dev: &str) {
+        if self.is_ours() {
+            self.fdb_ok(&format!("replace {mac} port-dev {dev} vni {vni} static"));
+        } else {
+            self.fdb_ok(&format!("replace {mac} dev {dev} master static"));
+        }
+    }
+
+    /// Has what is for everybody in a VNI sent to a remote too.
+    #[track_caller]
+    pub fn flood_to(&self, vni: u32, remote: IpAddr) {
+        self.fdb_ok(&format!("append 00:00:00:00:00:00 dev {} dst {remote} self permanent", device(vni)));
+    }
+
+    /// No longer.
+    #[track_caller]
+    pub fn flood_no_more(&self, vni: u32, remote: IpAddr) {
+        self.fdb_ok(&format!("del 00:00:00:00:00:00 dev {} dst {remote} self", device(vni)));
+    }
+
+    /// `neigh LINE` in the words of `ip neigh`, without `dev`.
+    #[track_caller]
+    pub fn neigh(&self, vni: u32, line: &str) -> Said {
+        if self.is_ours() {
+            self.vxbpf(&format!("neigh {line} dev {}", device(vni)))
+        } else {
+            line_in(&self.netns, &format!("ip neigh {line} dev {}", device(vni)))
+        }
+    }
+
+    /// All FDB entries of a VNI, stations behind ports and the flood list among them.
+    #[track_caller]
+    pub fn fdb_show(&self, vni: u32) -> Vec<Entry> {
+        if self.is_ours() {
+            return entry::of_vxbpf(&self.json(&format!("fdb show vni {vni}")));
+        }
+        let rows = self.must(&format!("bridge -j fdb show br {}", bridge(vni)));
+        let rows = serde_json::from_str(&rows).unwrap_or_else(|e| panic!("not JSON: {e}: {rows}"));
+        entry::of_kernel(&rows, &device(vni), vni, DSTPORT)
+    }
+
+    /// Where it knows a station of VNI 42 to be.
+    #[track_caller]
+    pub fn entry(&self, mac: Mac) -> Option<Entry> {
+        self.fdb_show(VNI).into_iter().find(|entry| entry.mac == mac)
+    }
+
+    /// Frames that a VNI received from and sent to the underlay.
+    #[track_caller]
+    pub fn counters(&self, vni: u32) -> [u64; 2] {
+        let both = |rows: &serde_json::Value, rx: &str, tx: &str| {
+            [rx, tx].map(|key| rows.pointer(key).and_then(serde_json::Value::as_u64).expect("a counter"))
+        };
+        if self.is_ours() {
+            let stats = self.json(&format!("stats vni {vni}"));
+            return both(&stats, "/vnis/0/rx_packets", "/vnis/0/tx_packets");
+        }
+        let said = self.must(&format!("ip -s -j link show {}", device(vni)));
+        let stats = serde_json::from_str(&said).expect("JSON");
+        both(&stats, "/0/stats64/rx/packets", "/0/stats64/tx/packets")
+    }
+
+    /// How often ours dropped a frame for this reason; the kernel does not say.
+    #[track_caller]
+    pub fn drops(&self, reason: &str) -> Option<u64> {
+        self.is_ours().then(|| self.host.drops(reason))
+    }
+}
