@@ -13,6 +13,8 @@ mod watch;
 use std::{
     cell::{Cell, RefCell},
     net::{IpAddr, Ipv4Addr},
+    panic::resume_unwind,
+    thread::{self, ScopedJoinHandle},
 };
 
 use vxbpf_common::Mac;
@@ -68,6 +70,10 @@ impl Plan {
     }
 }
 
+fn vtep(underlay: Underlay, number: u8) -> IpAddr {
+    underlay.addr(Ipv4Addr::new(192, 168, 104, 1 + number))
+}
+
 /// Nodes, pods and what joins them.
 pub struct Stage {
     /// The nodes, in order; number 1, the node under test, is first.
@@ -90,17 +96,22 @@ impl Stage {
     pub fn create(players: Players, underlay: Underlay, plan: &Plan) -> Self {
         stay_on_one_cpu().expect("stay on one CPU");
         let switch = Switch::create();
-        let mut nodes = Vec::new();
-        for (number, pods) in (1..).zip(plan.pods) {
-            nodes.push(Self::node(&switch, players, underlay, number, *pods, plan.options));
-        }
+        // All at once: a node mostly waits for the kernel while it comes and goes.
+        let nodes = thread::scope(|scope| {
+            let each = (1..).zip(plan.pods).map(|(number, pods)| {
+                scope.spawn({
+                    let switch = &switch;
+                    move || Self::node(switch, players, underlay, number, *pods, plan)
+                })
+            });
+            let threads: Vec<_> = each.collect();
+            let join =
+                |thread: ScopedJoinHandle<'_, Node>| thread.join().unwrap_or_else(|e| resume_unwind(e));
+            threads.into_iter().map(join).collect()
+        });
         let pulse = Pulse::start().expect("a pulse");
         let (next, dstports) = (Cell::new(1), RefCell::new(vec![DSTPORT]));
-        let this = Self { nodes, switch, players, underlay, pulse, next, dstports };
-        if plan.flood {
-            this.flood_to_each_other(VNI);
-        }
-        this
+        Self { nodes, switch, players, underlay, pulse, next, dstports }
     }
 
     #[track_caller]
@@ -110,7 +121,7 @@ impl Stage {
         underlay: Underlay,
         number: u8,
         pods: u8,
-        options: &[Opt],
+        plan: &Plan,
     ) -> Node {
         let (backend, hook) = players.on(number.into());
         let mut host = topology::Node::create(switch, number);
@@ -130,9 +141,14 @@ impl Stage {
             must_in(&switch.netns, &format!("ethtool -K node{number} gro on"));
         }
         let node = Node::new(host, backend, hook, underlay);
-        node.add_vni(VNI, options);
+        node.add_vni(VNI, plan.options);
         for pod in &node.pods {
-            node.add_port(&pod.port, VNI, options);
+            node.add_port(&pod.port, VNI, plan.options);
+        }
+        let others =
+            (1..).zip(plan.pods).map(|(other, _)| other).filter(|other| *other != number && plan.flood);
+        for other in others {
+            node.flood_to(VNI, vtep(underlay, other));
         }
         node
     }
@@ -161,7 +177,7 @@ impl Stage {
 
     /// The underlay's address of a node, also of one that is not there.
     pub fn vtep(&self, number: u8) -> IpAddr {
-        self.underlay.addr(Ipv4Addr::new(192, 168, 104, 1 + number))
+        vtep(self.underlay, number)
     }
 
     /// The wire from one node to another.
@@ -206,5 +222,15 @@ impl Stage {
         self.send(from.0, from.1, frame, count);
         let expected: Vec<_> = to.iter().map(|place| (*place, count)).collect();
         watch.assert(frame, &expected);
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        thread::scope(|scope| {
+            for node in self.nodes.drain(..) {
+                scope.spawn(|| drop(node));
+            }
+        });
     }
 }
