@@ -46,7 +46,7 @@ impl Addr {
 
     /// The sixteen bytes as four words in network order, as the kernel's structures have them.
     #[inline(always)]
-    pub const fn words(&self) -> [u32; 4] {
+    pub const fn quarters(&self) -> [u32; 4] {
         let [a, b, c, d, e, f, g, h] = self.high.to_ne_bytes();
         let [i, j, k, l, m, n, o, p] = self.low.to_ne_bytes();
         [
@@ -81,6 +81,21 @@ impl Addr {
             Some(_) => Mac::new([0x01, 0x00, 0x5e, b & 0x7f, c, d]),
             None => Mac::new([0x33, 0x33, a, b, c, d]),
         }
+    }
+
+    /// The sixteen bytes as two words, for hashing and summing.
+    #[inline(always)]
+    pub const fn words(&self) -> [u64; 2] {
+        [self.high, self.low]
+    }
+
+    /// The group that a station with this address listens to (RFC 4291 section 2.7.1).
+    #[inline(always)]
+    pub const fn solicited_node(&self) -> Self {
+        const HIGH: u64 = u64::from_ne_bytes([0xff, 2, 0, 0, 0, 0, 0, 0]);
+        const LOW: u64 = u64::from_ne_bytes([0, 0, 0, 1, 0xff, 0, 0, 0]);
+        const STATION: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, 0xff, 0xff, 0xff]);
+        Self { high: HIGH, low: LOW | self.low & STATION }
     }
 
     /// Whether this is [`Addr::NONE`].

@@ -11,6 +11,21 @@ pub const fn fold(mut sum: u32) -> u16 {
     (sum & 0xffff) as u16
 }
 
+/// The term of a word of the summed data in a sum for [`of_words`]. The word is as memory has it: the sum of a machine
+/// of any endianness is right for it (RFC 1071 section 2, B).
+#[inline(always)]
+pub const fn word(word: u64) -> u64 {
+    (word & 0xffff_ffff) + (word >> 32)
+}
+
+/// Checksum of what was summed by such terms. Network order.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the terms have 16 bits")]
+pub const fn of_words(sum: u64) -> [u8; 2] {
+    let terms = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32 & 0xffff) + (sum >> 48);
+    (!fold(terms as u32)).to_ne_bytes()
+}
+
 /// Checksum of an IPv4 header without options, its `check` field taken as zero. Network order.
 #[inline]
 pub fn ipv4(ip: &Ipv4Hdr) -> [u8; 2] {

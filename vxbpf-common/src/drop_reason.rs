@@ -56,7 +56,7 @@ drop_reasons! {
     SplitHorizon = 10, "split_horizon", drop;
     /// Nobody to flood to.
     NoDestination = 11, "no_destination", drop;
-    /// An ARP request for an unknown address in a VNI with `arp-miss drop`.
+    /// An ARP request or neighbour solicitation for an unknown address in a VNI with `arp-miss drop`.
     ArpMiss = 12, "arp_miss", drop;
     /// The underlay has no route to the remote.
     NoRoute = 13, "no_route", drop;

@@ -14,6 +14,7 @@ pub mod fdb;
 pub mod flood;
 pub mod instance;
 pub mod mac;
+pub mod nd;
 pub mod neigh;
 pub mod nexthop;
 pub mod outer;

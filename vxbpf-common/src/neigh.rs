@@ -40,8 +40,21 @@ pub struct Neigh {
     pub state: u8,
     /// `fdb::ORIGIN_*`.
     pub origin: u8,
+    /// `NEIGH_*` bits.
+    pub flags: u8,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 5],
+}
+
+/// The station is a router, and ND answers say so.
+pub const NEIGH_ROUTER: u8 = 1 << 0;
+
+impl Neigh {
+    /// Whether a `NEIGH_*` bit is set.
+    #[inline]
+    pub const fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
 }
 
 map_types!(VniAddr = 24, Neigh = 16);

@@ -66,7 +66,7 @@ pub struct VniConfig {
 
 /// Learn source addresses, from ports and from the underlay.
 pub const VNI_LEARNING: u32 = 1 << 0;
-/// An ARP request that the neighbour table cannot answer is dropped instead of flooded.
+/// An ARP request or neighbour solicitation that the neighbour table cannot answer is dropped instead of flooded.
 pub const VNI_ARP_MISS_DROP: u32 = 1 << 1;
 /// Any VTEP may send to us, as with the kernel's driver; unset: only known ones.
 pub const VNI_VTEP_ANY: u32 = 1 << 2;

@@ -1,15 +1,15 @@
-//! ARP proxy: broadcast requests are answered from the neighbour table, so that they need not cross the
-//! underlay.
+//! ARP proxy: broadcast requests.
 
 use network_types::{arp::ArpHdr, eth::EthHdr};
-use vxbpf_common::{
-    Addr, DropReason, Mac, Vni,
-    vni::{VNI_ARP_MISS_DROP, VniConfig},
+use vxbpf_common::{Addr, Mac, vni::VniConfig};
+
+use crate::{
+    account::Account,
+    packet::Packet,
+    proxy::{self, ETH_ARP},
+    verdict,
 };
 
-use crate::{encap, maps, packet::Packet, verdict::Verdict};
-
-const ETH_ARP: u16 = 0x0806u16.to_be();
 const REQUEST: [u8; 2] = [0, 1];
 const REPLY: [u8; 2] = [0, 2];
 
@@ -17,33 +17,17 @@ const REPLY: [u8; 2] = [0, 2];
 #[inline(always)]
 pub(crate) fn answer<P: Packet>(
     pkt: &mut P,
-    vni: Vni,
+    account: &Account,
     config: &VniConfig,
-    eth: &EthHdr,
-    now: u64,
-) -> Result<Option<Verdict>, DropReason> {
-    // (Behind a VLAN tag, which may be outside the data, addresses may mean somebody else.)
-    if eth.ether_type != ETH_ARP || Mac::new(eth.dst_addr) != Mac::BROADCAST || pkt.hidden_len() != 0 {
-        return Ok(None);
-    }
-    let Some(request) = pkt.load::<ArpHdr>(size_of::<EthHdr>()) else { return Ok(None) };
-    if !is_question(&request) {
-        return Ok(None);
-    }
-    let Some(mac) = maps::neigh(vni, Addr::v4(request.tpa)) else {
-        return if config.has(VNI_ARP_MISS_DROP) { Err(DropReason::ArpMiss) } else { Ok(None) };
+) -> Option<verdict::Result> {
+    let request = pkt.load::<ArpHdr>(size_of::<EthHdr>()).filter(is_question)?;
+    let neigh = match proxy::owner(account, config, Addr::v4(request.tpa)) {
+        Ok(neigh) => neigh,
+        Err(otherwise) => return otherwise,
     };
-    // A station behind the asker's own port answers for itself; so does the asker.
-    if mac == Mac::new(eth.src_addr) {
-        return Ok(None);
-    }
-    if encap::lookup(vni, config, mac, now).is_some_and(|station| station.ifindex == pkt.ifindex()) {
-        return Ok(None);
-    }
-    let (eth, reply) = reply(&request, mac);
+    let (eth, reply) = reply(&request, neigh.mac);
     let stored = pkt.store(0, eth).and_then(|()| pkt.store(size_of::<EthHdr>(), reply));
-    stored.ok_or(DropReason::InnerTooShort)?;
-    Ok(Some(Verdict::Reply))
+    Some(proxy::answered(stored))
 }
 
 /// Whether it asks for somebody's MAC. An announcement (sender and target the same) and a probe (no

@@ -11,10 +11,11 @@ use vxbpf_common::{
 
 use crate::{
     account::{Account, Place},
-    arp, deliver,
+    deliver,
     flow::{self, Flow},
     learn, maps, nexthop,
     packet::{Header, Packet, Reach},
+    proxy,
     verdict::{self, Verdict},
 };
 
@@ -44,10 +45,7 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     learn::source(account, vni, config, [0; 2])?;
 
     if dst.is_group() {
-        if let Some(answer) = arp::answer(pkt, vni, config, &eth, account.now)? {
-            return Ok(answer);
-        }
-        return Ok(Verdict::Flood);
+        return proxy::answer(pkt, account, config, &eth).unwrap_or(Ok(Verdict::Flood));
     }
     let Some(station) = lookup(vni, config, dst, account.now) else { return Ok(Verdict::Flood) };
     match station.ifindex {

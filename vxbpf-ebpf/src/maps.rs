@@ -54,7 +54,7 @@ static LEARNED: HashMap<u32, u64> = HashMap::with_max_entries(4096, BPF_F_NO_PRE
 /// VNI -> who gets its BUM frames. Written by user space.
 #[map]
 static FLOOD: HashMap<u32, FloodList> = HashMap::with_max_entries(4096, BPF_F_NO_PREALLOC);
-/// (VNI, IP) -> MAC, for the ARP proxy. Written by user space. Full: `neigh add` fails.
+/// (VNI, IP) -> MAC, for the ARP and ND proxy. Written by user space. Full: `neigh add` fails.
 #[map]
 static NEIGH: HashMap<VniAddr, Neigh> = HashMap::with_max_entries(65536, BPF_F_NO_PREALLOC);
 /// Remote VTEP -> how the underlay reaches it. Written by the data path. Full: the oldest goes.
@@ -115,11 +115,11 @@ pub(crate) fn flood_list(vni: Vni) -> Option<&'static FloodList> {
     unsafe { FLOOD.get(vni.get()) }
 }
 
-/// The station that has an address, for the ARP proxy.
+/// The station that has an address, for the proxy.
 #[inline(always)]
-pub(crate) fn neigh(vni: Vni, addr: Addr) -> Option<Mac> {
+pub(crate) fn neigh(vni: Vni, addr: Addr) -> Option<&'static Neigh> {
     // SAFETY: as in `vni`.
-    unsafe { NEIGH.get(VniAddr::new(vni, addr)) }.map(|neigh| neigh.mac)
+    unsafe { NEIGH.get(VniAddr::new(vni, addr)) }
 }
 
 /// What is known of a VTEP in a VNI.

@@ -146,8 +146,8 @@ fn ask(ctx: *mut c_void, from: u32, local: &Addr, remote: &Addr, hop: &mut NextH
         params.0.__bindgen_anon_4.ipv4_dst = u32::from_ne_bytes(remote);
     } else {
         params.0.family = AF_INET6;
-        params.0.__bindgen_anon_3.ipv6_src = local.words();
-        params.0.__bindgen_anon_4.ipv6_dst = remote.words();
+        params.0.__bindgen_anon_3.ipv6_src = local.quarters();
+        params.0.__bindgen_anon_4.ipv6_dst = remote.quarters();
     }
     // SAFETY: the pointer is to a local of the size given, the context is the hook's own.
     let ret = unsafe { bpf_fib_lookup(ctx, &raw mut params.0, size_of::<FibParams>() as i32, 0) };

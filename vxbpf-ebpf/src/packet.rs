@@ -15,6 +15,7 @@ use vxbpf_common::{
     Addr, DropReason,
     flood::FloodRemote,
     instance::Errand,
+    nd::NdPacket,
     nexthop::NextHop,
     outer::{Outer, Outer4, Outer6},
 };
@@ -33,7 +34,7 @@ macro_rules! headers {
         unsafe impl Header for $name {}
     )+ };
 }
-headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, Outer6, u8, [u8; 2], [u8; 4]);
+headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, Outer6, NdPacket, u8, [u8; 2], [u8; 4]);
 
 /// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
 /// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.

@@ -1,7 +1,10 @@
 //! The host that rows run on: an instance in a namespace of its own, and a second namespace that is everything
 //! beyond it, pods and underlay alike, where whatever is sent can be seen.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use anyhow::{Context as _, Result};
 use vxbpf::{
@@ -56,6 +59,11 @@ pub const C: Mac = Mac::new([2, 0, 0, 0, 0, 0x0c]);
 pub const IP_A: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 0x0a);
 /// Address of [`B`].
 pub const IP_B: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 0x0b);
+
+/// IPv6 address of [`A`].
+pub const IP6_A: Ipv6Addr = Ipv6Addr::new(0xfd10, 1, 0, 0, 0, 0, 0x12, 0x340a);
+/// IPv6 address of [`B`].
+pub const IP6_B: Ipv6Addr = Ipv6Addr::new(0xfd10, 1, 0, 0, 0, 0, 0x12, 0x340b);
 
 /// All ports: name, VNI, options.
 fn ports() -> Vec<(&'static str, u32, PortOptions)> {

@@ -1,5 +1,7 @@
 //! Inner frames, one header after the other.
 
+mod nd;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{
@@ -7,6 +9,8 @@ use etherparse::{
     IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, SingleVlanHeader, TcpHeader, UdpHeader, VlanId, VlanPcp,
 };
 use vxbpf_common::Mac;
+
+pub use self::nd::{group_mac, solicited_node};
 
 /// What is behind the Ethernet header.
 #[derive(Clone)]
@@ -23,6 +27,8 @@ enum Transport {
     None,
     Udp(u16, u16),
     Tcp(u16, u16),
+    /// Type, and the four bytes behind the checksum.
+    Icmpv6(u8, [u8; 4]),
 }
 
 /// A frame in the making: begin with the addresses, name the headers, end with [`Frame::bytes`].
@@ -85,6 +91,13 @@ impl Frame {
             source: src.octets(),
             destination: dst.octets(),
         }));
+        self
+    }
+
+    /// To this address instead of the IPv6 packet's.
+    pub fn ipv6_to(mut self, dst: Ipv6Addr) -> Self {
+        let Network::V6(ip) = &mut self.network else { panic!("the frame is not IPv6") };
+        ip.destination = dst.octets();
         self
     }
 
@@ -158,6 +171,7 @@ impl Frame {
             Transport::None => None,
             Transport::Udp(..) => Some(IpNumber::UDP),
             Transport::Tcp(..) => Some(IpNumber::TCP),
+            Transport::Icmpv6(..) => Some(IpNumber::IPV6_ICMP),
         };
         self.transport = Transport::None;
         self.v4(|ip| {
@@ -207,6 +221,11 @@ impl Frame {
             }
             Transport::Tcp(src, dst) => {
                 (Some(IpNumber::TCP), TcpHeader::new(src, dst, 1, 1024).to_bytes().to_vec())
+            }
+            Transport::Icmpv6(kind, rest) => {
+                let Network::V6(ip) = &self.network else { panic!("the frame is not IPv6") };
+                let addresses = (ip.source, ip.destination);
+                (Some(IpNumber::IPV6_ICMP), nd::icmpv6(kind, rest, &self.payload, addresses))
             }
         };
         bytes.extend_from_slice(&self.payload);

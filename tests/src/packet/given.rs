@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use aya::maps::{HashMap, Map, MapData};
 use nix::time::{ClockId, clock_gettime};
 use vxbpf::dataplane::{
-    ArpMiss, Destination, Df, FdbFilter, FdbSpec, FdbState, Origin, Remote, Tos, Ttl, VniChange, VniOptions,
-    VtepFilter, VtepPolicy,
+    ArpMiss, Destination, Df, FdbFilter, FdbSpec, FdbState, Neighbour, Origin, Remote, Tos, Ttl, VniChange,
+    VniOptions, VtepFilter, VtepPolicy,
 };
 use vxbpf_common::{Addr, Mac, nexthop::NextHop};
 
@@ -28,7 +28,9 @@ pub enum Given {
     /// A remote in the flood list.
     Flood(Remote),
     /// A neighbour.
-    Neigh(Ipv4Addr, Mac),
+    Neigh(IpAddr, Neighbour),
+    /// A neighbour in another VNI.
+    NeighIn(u32, IpAddr, Neighbour),
     /// Options of the VNI.
     Options(VniChange),
     /// `vtep allow`.
@@ -103,7 +105,12 @@ impl Bed {
                 let spec = FdbSpec { vni, mac: Mac::ZERO, to, state: FdbState::Permanent };
                 dataplane.fdb_append(&spec, Origin::Command)?;
             }
-            Given::Neigh(addr, mac) => dataplane.neigh_add(vni, (*addr).into(), *mac, Origin::Command)?,
+            Given::Neigh(addr, neighbour) => {
+                dataplane.neigh_add(vni, *addr, *neighbour, Origin::Command)?;
+            }
+            Given::NeighIn(other, addr, neighbour) => {
+                dataplane.neigh_add(super::bed::vni(*other), *addr, *neighbour, Origin::Command)?;
+            }
             Given::Options(change) => dataplane.vni_set(vni, change)?,
             Given::Allow(addr) => dataplane.vtep_allow(vni, (*addr).into(), Origin::Command)?,
             Given::AllowIn(other, addr) => {
@@ -157,6 +164,13 @@ fn change(options: &VniOptions) -> VniChange {
         df: Some(options.df),
         vtep_filter: Some(options.vtep_filter),
         group: Some(options.group),
+    }
+}
+
+impl Given {
+    /// A neighbour.
+    pub fn neigh(addr: impl Into<IpAddr>, neighbour: impl Into<Neighbour>) -> Self {
+        Self::Neigh(addr.into(), neighbour.into())
     }
 }
 

@@ -16,7 +16,7 @@ mod wire;
 
 pub use bed::*;
 pub use counts::{Counter, Counts};
-pub use frame::Frame;
+pub use frame::{Frame, group_mac, solicited_node};
 pub use given::Given;
 pub use outer::Outer;
 pub use row::{Action, Event, Row, Xdp};

@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use vxbpf_common::DropReason;
-use vxbpf_tests::packet::{A, B, BROADCAST, Frame, GROUP, Given, IP_A, IP_B, Outer, R1, Row, V, run_rows};
+use vxbpf_tests::packet::{
+    A, B, BROADCAST, C, Frame, GROUP, Given, IP_A, IP_B, ISOLATED, Outer, R1, Row, V, run_rows,
+};
 
 /// A asks for B.
 fn request() -> Frame {
@@ -12,7 +14,7 @@ fn request() -> Frame {
 
 /// The neighbour table has B, who is behind a remote.
 fn known(name: &str) -> Row {
-    Row::new(name).given(Given::Neigh(IP_B, B)).station_at(B, R1).flood_to(R1)
+    Row::new(name).given(Given::neigh(IP_B, B)).station_at(B, R1).flood_to(R1)
 }
 
 /// The frame goes to everybody.
@@ -28,34 +30,34 @@ pub(crate) fn rows() -> Vec<Row> {
             .answered(&reply)
             .learns(),
         known("a request is answered though nobody knows where the station is")
-            .given(Given::Neigh(Ipv4Addr::new(10, 1, 0, 9), vxbpf_tests::packet::C))
+            .given(Given::neigh(Ipv4Addr::new(10, 1, 0, 9), C))
             .from_port("p1", &Frame::new(A, BROADCAST).arp_request(IP_A, Ipv4Addr::new(10, 1, 0, 9)))
-            .answered(&Frame::new(vxbpf_tests::packet::C, A).arp_reply(Ipv4Addr::new(10, 1, 0, 9), IP_A)),
+            .answered(&Frame::new(C, A).arp_reply(Ipv4Addr::new(10, 1, 0, 9), IP_A)),
         known("a request with padding is answered, padding and all")
             .from_port("p1", &request().payload([0; 18]))
             .answered(&reply.clone().payload([0; 18])),
         Row::new("a request for a station behind another port is answered")
-            .given(Given::Neigh(IP_B, B))
+            .given(Given::neigh(IP_B, B))
             .station_on(B, "p2")
             .from_port("p1", &request())
             .answered(&reply),
         flooded(
             Row::new("a request for a station behind the asker's own port is left to that station")
-                .given(Given::Neigh(IP_B, B))
+                .given(Given::neigh(IP_B, B))
                 .station_on(B, "p1")
                 .flood_to(R1)
                 .from_port("p1", &request()),
         ),
         flooded(
             Row::new("a request for the asker's own address is left to the asker")
-                .given(Given::Neigh(IP_B, A))
+                .given(Given::neigh(IP_B, A))
                 .flood_to(R1)
                 .from_port("p1", &request()),
         ),
         flooded(
             Row::new("a request for the asker's own address is left to the asker though nothing is learned")
                 .given(Given::learning(false))
-                .given(Given::Neigh(IP_B, A))
+                .given(Given::neigh(IP_B, A))
                 .flood_to(R1)
                 .from_port("p1", &request()),
         ),
@@ -67,11 +69,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         flooded(
             Row::new("a neighbour of another VNI is none")
-                .given(Given::Heard(
-                    vxbpf_tests::packet::Program::FromPort,
-                    "n1".to_owned(),
-                    request().bytes(),
-                ))
+                .given(Given::NeighIn(ISOLATED, IP_B.into(), B.into()))
                 .flood_to(R1)
                 .from_port("p1", &request()),
         ),
@@ -119,7 +117,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .encapsulated(R1, Outer::to(R1, V)),
         known("a request from the underlay is not answered")
             .station_on(A, "p2")
-            .from_remote(R1, &Frame::new(vxbpf_tests::packet::C, BROADCAST).arp_request(IP_A, IP_B))
+            .from_remote(R1, &Frame::new(C, BROADCAST).arp_request(IP_A, IP_B))
             .flooded()
             .copied_to("p1")
             .copied_to("p2")

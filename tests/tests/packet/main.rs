@@ -8,5 +8,6 @@ mod flood;
 mod helper;
 mod learning;
 mod local;
+mod nd;
 mod reasons;
 mod refused;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::reasons;
 
-use crate::{arp, decap, encap, flood, helper, learning, local, refused};
+use crate::{arp, decap, encap, flood, helper, learning, local, nd, refused};
 
 #[test]
 fn each_drop_reason_is_provoked_by_a_row() {
@@ -17,6 +17,7 @@ fn each_drop_reason_is_provoked_by_a_row() {
         helper::rows(),
         learning::rows(),
         local::rows(),
+        nd::rows(),
         refused::rows(),
     ];
     let provoked: HashSet<_> = tables.iter().flat_map(|rows| reasons(rows)).collect();

@@ -12,12 +12,13 @@ use super::{
     values,
     which::{HomeVni, Scope},
 };
-use crate::dataplane::{FdbState, NeighInfo, Origin};
+use crate::dataplane::{FdbState, NeighInfo, Neighbour, Origin};
 
 const AFTER: &str = "\
 Examples:
   vxbpf neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:03 vni 42
   vxbpf neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:03 dev vxlan1 nud permanent
+  vxbpf neigh add fd12::1 lladdr 02:42:c0:a8:00:01 router vni 42
   vxbpf neigh show vni 42
   vxbpf neigh del 12.12.12.3 dev vxlan1";
 
@@ -32,10 +33,10 @@ pub(super) struct NeighArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Add a neighbour
-    #[command(override_usage = "vxbpf neigh add ADDR lladdr MAC {vni VNI|dev NAME}")]
+    #[command(override_usage = "vxbpf neigh add ADDR lladdr MAC [router] {vni VNI|dev NAME}")]
     Add(Entry),
-    /// Add a neighbour or change its MAC
-    #[command(override_usage = "vxbpf neigh replace ADDR lladdr MAC {vni VNI|dev NAME}")]
+    /// Add a neighbour or change it
+    #[command(override_usage = "vxbpf neigh replace ADDR lladdr MAC [router] {vni VNI|dev NAME}")]
     Replace(Entry),
     /// Remove a neighbour
     #[command(alias = "delete", override_usage = "vxbpf neigh del ADDR {vni VNI|dev NAME}")]
@@ -56,6 +57,9 @@ struct Entry {
     /// The station that has it
     #[arg(long, value_name = "MAC")]
     lladdr: Mac,
+    /// It is a router, and ND is to say so
+    #[arg(long)]
+    router: bool,
     #[command(flatten)]
     which: HomeVni,
     /// Accepted, changes nothing
@@ -78,16 +82,22 @@ struct Del {
     nud: Option<()>,
 }
 
+impl Entry {
+    fn neighbour(&self) -> Neighbour {
+        Neighbour { lladdr: self.lladdr, router: self.router }
+    }
+}
+
 pub(super) fn run(args: &NeighArgs, globals: &Globals) -> anyhow::Result<()> {
     let mut dataplane = globals.open()?;
     match &args.verb {
         Verb::Add(entry) => {
             let vni = entry.which.resolve(&dataplane)?;
-            dataplane.neigh_add(vni, entry.addr, entry.lladdr, Origin::Command)?;
+            dataplane.neigh_add(vni, entry.addr, entry.neighbour(), Origin::Command)?;
         }
         Verb::Replace(entry) => {
             let vni = entry.which.resolve(&dataplane)?;
-            dataplane.neigh_replace(vni, entry.addr, entry.lladdr, Origin::Command)?;
+            dataplane.neigh_replace(vni, entry.addr, entry.neighbour(), Origin::Command)?;
         }
         Verb::Del(del) => {
             let vni = del.which.resolve(&dataplane)?;
@@ -111,16 +121,25 @@ struct Row {
     lladdr: String,
     vni: u32,
     state: FdbState,
+    router: bool,
 }
 
 fn row(neigh: &NeighInfo) -> Row {
-    Row { addr: neigh.addr, lladdr: neigh.lladdr.to_string(), vni: neigh.vni.get(), state: neigh.state }
+    let Neighbour { lladdr, router } = neigh.neighbour;
+    Row { addr: neigh.addr, lladdr: lladdr.to_string(), vni: neigh.vni.get(), state: neigh.state, router }
 }
 
 fn table(neighs: &[NeighInfo]) -> String {
-    let mut table = Columns::new(["ADDRESS", "LLADDR", ">VNI", "STATE"]);
+    let mut table = Columns::new(["ADDRESS", "LLADDR", ">VNI", "STATE", "FLAGS"]);
     for n in neighs {
-        table.row([n.addr.to_string(), n.lladdr.to_string(), n.vni.to_string(), n.state.to_string()]);
+        let Neighbour { lladdr, router } = n.neighbour;
+        table.row([
+            n.addr.to_string(),
+            lladdr.to_string(),
+            n.vni.to_string(),
+            n.state.to_string(),
+            if router { "router" } else { "" }.to_owned(),
+        ]);
     }
     table.to_string()
 }
@@ -133,21 +152,22 @@ mod tests {
 
     #[test]
     fn neighbours_are_shown_as_promised() {
-        let neigh = NeighInfo {
+        let neigh = |addr: &str, router| NeighInfo {
             vni: Vni::new(42).unwrap(),
-            addr: "12.12.12.3".parse().unwrap(),
-            lladdr: "02:42:c0:a8:00:03".parse().unwrap(),
+            addr: addr.parse().unwrap(),
+            neighbour: Neighbour { lladdr: "02:42:c0:a8:00:03".parse().unwrap(), router },
             state: FdbState::Permanent,
             origin: Origin::Command,
         };
         assert_eq!(
-            serde_json::to_string(&row(&neigh)).unwrap(),
-            r#"{"addr":"12.12.12.3","lladdr":"02:42:c0:a8:00:03","vni":42,"state":"permanent"}"#
+            serde_json::to_string(&row(&neigh("12.12.12.3", false))).unwrap(),
+            r#"{"addr":"12.12.12.3","lladdr":"02:42:c0:a8:00:03","vni":42,"state":"permanent","router":false}"#
         );
         assert_eq!(
-            table(&[neigh]),
-            "ADDRESS     LLADDR             VNI  STATE\n\
-             12.12.12.3  02:42:c0:a8:00:03   42  permanent\n"
+            table(&[neigh("12.12.12.3", false), neigh("fd12::3", true)]),
+            "ADDRESS     LLADDR             VNI  STATE      FLAGS\n\
+             12.12.12.3  02:42:c0:a8:00:03   42  permanent  -\n\
+             fd12::3     02:42:c0:a8:00:03   42  permanent  router\n"
         );
     }
 }

@@ -53,6 +53,10 @@ fn lines_of_a_row_mean_the_same() {
             "neigh add dev vxlan1 lladdr 02:42:c0:a8:00:03 --nud noarp 12.12.12.3",
         ],
         &[
+            "neigh replace fd12::3 lladdr 02:42:c0:a8:00:03 router vni 42",
+            "neigh replace --vni 42 --router fd12::3 --lladdr 02:42:c0:a8:00:03",
+        ],
+        &[
             "port add veth1 vni 42 mode tc mac-lock 02:00:00:00:00:01 isolated on mac-lock 02:00:00:00:00:02",
             "port add --mac-lock 02:00:00:00:00:01 --mac-lock=02:00:00:00:00:02 veth1 --isolated on --mode tc --vni 42",
         ],
@@ -150,7 +154,7 @@ proptest! {
             (&["fdb", "add"], "02:42:c0:a8:00:03", &[("dst", "192.168.104.3"), ("vni", "42")],
                 &[("dev", "dst"), ("src_vni", "7"), ("port", "4790"), ("self", ""), ("static", "")]),
             (&["neigh", "replace"], "12.12.12.3", &[("lladdr", "02:42:c0:a8:00:03"), ("dev", "lladdr")],
-                &[("vni", "42"), ("nud", "permanent")]),
+                &[("vni", "42"), ("nud", "permanent"), ("router", "")]),
             (&["vni", "add"], "42", &[],
                 &[("name", "ttl"), ("ageing", "5"), ("limit", "9"), ("learning", "off"), ("ttl", "inherit"),
                     ("arp-miss", "drop"), ("df", "unset")]),

@@ -76,7 +76,7 @@ struct Change {
     /// Most dynamic FDB entries, 0 no limit [default: 0]
     #[arg(long, value_name = "N", value_parser = values::number)]
     limit: Option<u32>,
-    /// What becomes of an ARP request that we cannot answer [default: flood]
+    /// What becomes of an ARP request or neighbour solicitation that we cannot answer [default: flood]
     #[arg(long, value_name = "flood|drop", alias = "arp_miss")]
     arp_miss: Option<ArpMiss>,
     /// Outer TTL [default: 64]

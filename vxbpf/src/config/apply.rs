@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    dataplane::{Dataplane, Destination, FdbSpec, FdbState, Remote, VniChange, VniOptions},
+    dataplane::{Dataplane, Destination, FdbSpec, FdbState, Neighbour, Remote, VniChange, VniOptions},
 };
 
 /// What changes can be applied to: the handle, or a model of it.
@@ -155,7 +155,7 @@ fn set_fdb(dataplane: &mut Dataplane, vni: Vni, mac: Mac, step: &Step<Station>) 
     }
 }
 
-fn set_neigh(dataplane: &mut Dataplane, vni: Vni, addr: IpAddr, step: &Step<Mac>) -> Result<()> {
+fn set_neigh(dataplane: &mut Dataplane, vni: Vni, addr: IpAddr, step: &Step<Neighbour>) -> Result<()> {
     match &step.to {
         Some(to) => dataplane.neigh_replace(vni, addr, to.value, to.origin),
         None => gone(dataplane.neigh_del(vni, addr)),

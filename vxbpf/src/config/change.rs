@@ -11,7 +11,7 @@ use super::{
     desired::{Decision, Port, Station, Tunnel},
     observed::Seen,
 };
-use crate::dataplane::VniOptions;
+use crate::dataplane::{Neighbour, VniOptions};
 
 /// From what was there to what shall be. Both hold the value and who entered it, so that it can be undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Change {
     /// An FDB entry.
     Fdb(Vni, Mac, Step<Station>),
     /// A neighbour.
-    Neigh(Vni, IpAddr, Step<Mac>),
+    Neigh(Vni, IpAddr, Step<Neighbour>),
     /// A decision about a VTEP.
     Vtep(Vni, IpAddr, Step<Decision>),
 }
@@ -80,9 +80,7 @@ impl Display for Change {
                 write!(f, "fdb {mac} vni {vni}: {}", say(step, one, station_changes))
             }
             Self::Neigh(vni, addr, step) => {
-                let one = |lladdr: &Mac| format!("lladdr {lladdr}");
-                let both = |from: &Mac, to: &Mac| vec![format!("lladdr {from} -> {to}")];
-                write!(f, "neigh {addr} vni {vni}: {}", say(step, one, both))
+                write!(f, "neigh {addr} vni {vni}: {}", say(step, neighbour, neighbour_changes))
             }
             Self::Vtep(vni, addr, step) => {
                 let both = |from: &Decision, to: &Decision| vec![format!("{from} -> {to}")];
@@ -104,6 +102,17 @@ fn say<T>(step: &Step<T>, one: impl Fn(&T) -> String, both: impl Fn(&T, &T) -> V
         }
         (None, None) => "nothing".to_owned(),
     }
+}
+
+fn neighbour(neighbour: &Neighbour) -> String {
+    format!("lladdr {}{}", neighbour.lladdr, if neighbour.router { " router" } else { "" })
+}
+
+fn neighbour_changes(from: &Neighbour, to: &Neighbour) -> Vec<String> {
+    let mut changes = Vec::new();
+    note(&mut changes, "lladdr", from.lladdr, to.lladdr);
+    note(&mut changes, "router", from.router, to.router);
+    changes
 }
 
 /// Notes `what from -> to` if they differ.

@@ -16,7 +16,7 @@ use super::{
     file::{FdbTable, File, NeighTable, Placed, PortTable, Remote, VniTable},
     locate::{Flaw, line},
 };
-use crate::dataplane::{FdbState, Limits, Mode, VniOptions, VtepFilter};
+use crate::dataplane::{FdbState, Limits, Mode, Neighbour, VniOptions, VtepFilter};
 
 /// Checks a file and turns it into what it wants.
 pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
@@ -210,7 +210,8 @@ impl Checker<'_> {
         let addr = table.addr.get_ref().0;
         check_station(&table.lladdr)?;
         self.once(format!("neigh {addr} vni {vni}"), &table.addr)?;
-        self.desired.neigh.insert((vni, addr), table.lladdr.get_ref().0);
+        let neighbour = Neighbour { lladdr: table.lladdr.get_ref().0, router: table.router };
+        self.desired.neigh.insert((vni, addr), neighbour);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use vxbpf_common::{Mac, Vni};
 
-use crate::dataplane::{Destination, FdbState, Mode, PortOptions, Remote, VniOptions};
+use crate::dataplane::{Destination, FdbState, Mode, Neighbour, PortOptions, Remote, VniOptions};
 
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Desired {
     /// FDB entries, without the flood lists.
     pub fdb: BTreeMap<(Vni, Mac), Station>,
     /// Neighbours.
-    pub neigh: BTreeMap<(Vni, IpAddr), Mac>,
+    pub neigh: BTreeMap<(Vni, IpAddr), Neighbour>,
     /// Decisions about VTEPs.
     pub vteps: BTreeMap<(Vni, IpAddr), Decision>,
 }

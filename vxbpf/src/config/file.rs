@@ -86,6 +86,8 @@ pub(super) struct FdbTable {
 pub(super) struct NeighTable {
     pub(super) addr: Placed<IpAddr>,
     pub(super) lladdr: Placed<Mac>,
+    #[serde(default)]
+    pub(super) router: bool,
 }
 
 /// A destination of the flood list: an address, or a table if it has a VNI or UDP port of its own.

@@ -7,7 +7,7 @@ use vxbpf_common::{Mac, Vni};
 use super::desired::{Decision, Port, Station, To, Tunnel, port_options};
 use crate::{
     Result,
-    dataplane::{Dataplane, FdbFilter, FdbInfo, Mode, Origin, PortInfo, VniOptions, VtepPolicy},
+    dataplane::{Dataplane, FdbFilter, FdbInfo, Mode, Neighbour, Origin, PortInfo, VniOptions, VtepPolicy},
 };
 
 /// Something that is there.
@@ -31,7 +31,7 @@ pub struct Observed {
     /// FDB entries, without the flood lists.
     pub fdb: BTreeMap<(Vni, Mac), Seen<Station>>,
     /// Neighbours.
-    pub neigh: BTreeMap<(Vni, IpAddr), Seen<Mac>>,
+    pub neigh: BTreeMap<(Vni, IpAddr), Seen<Neighbour>>,
     /// Decisions about VTEPs.
     pub vteps: BTreeMap<(Vni, IpAddr), Seen<Decision>>,
 }
@@ -59,7 +59,7 @@ impl Observed {
         for neigh in dataplane.neighs(None)? {
             observed
                 .neigh
-                .insert((neigh.vni, neigh.addr.to_canonical()), Seen::new(neigh.lladdr, neigh.origin));
+                .insert((neigh.vni, neigh.addr.to_canonical()), Seen::new(neigh.neighbour, neigh.origin));
         }
         for vtep in dataplane.vteps(None)? {
             let decision = match vtep.policy {

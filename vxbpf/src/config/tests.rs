@@ -52,7 +52,16 @@ fn what_a_file_says_is_what_is_wanted() {
             "02:42:c0:a8:00:0b dst 192.168.104.4",
         ]
     );
-    assert_eq!(desired.neigh.len(), 3);
+    let neigh: Vec<_> = desired.neigh.iter().map(|((_, addr), n)| format!("{addr} {}", n.lladdr)).collect();
+    assert_eq!(
+        neigh,
+        [
+            "12.12.12.3 02:42:c0:a8:00:03",
+            "12.12.12.10 02:42:c0:a8:00:0a",
+            "12.12.12.11 02:42:c0:a8:00:0b",
+            "fd12::3 02:42:c0:a8:00:03",
+        ]
+    );
     assert_eq!(desired.vteps.into_values().collect::<Vec<_>>(), [Decision::Allow]);
 }
 

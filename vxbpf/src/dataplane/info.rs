@@ -4,7 +4,10 @@ use std::{net::IpAddr, time::Duration};
 
 use vxbpf_common::{DropReason, Mac, Vni, counters::Counters};
 
-use super::options::{FdbState, InstanceName, Locals, Mode, Origin, VniOptions};
+use super::{
+    neigh::Neighbour,
+    options::{FdbState, InstanceName, Locals, Mode, Origin, VniOptions},
+};
 
 /// A VNI and how much is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ pub struct NeighInfo {
     /// The address.
     pub addr: IpAddr,
     /// The station that has it.
-    pub lladdr: Mac,
+    pub neighbour: Neighbour,
     /// How long it stays.
     pub state: FdbState,
     /// Who entered it.

@@ -24,6 +24,7 @@ use std::fs::File;
 
 pub use events::Events;
 pub use info::*;
+pub use neigh::Neighbour;
 pub use options::*;
 pub use place::look_from_host;
 pub use port::PortAdded;

@@ -1,39 +1,70 @@
-//! The neighbour table, which the ARP proxy answers from.
+//! The neighbour table, which the ARP and ND proxy answers from.
 
 use std::net::IpAddr;
 
 use vxbpf_common::{
     Mac, Vni,
     fdb::STATE_PERMANENT,
-    neigh::{Neigh, VniAddr},
+    neigh::{NEIGH_ROUTER, Neigh, VniAddr},
 };
 
 use super::{Dataplane, info::NeighInfo, names, options::Origin};
 use crate::{Error, Result};
 
+/// The station that has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its MAC address.
+    pub lladdr: Mac,
+    /// Whether it is a router, which ND tells those who ask.
+    pub router: bool,
+}
+
+impl From<Mac> for Neighbour {
+    fn from(lladdr: Mac) -> Self {
+        Self { lladdr, router: false }
+    }
+}
+
 impl Dataplane {
     /// Adds a neighbour; fails if the address is there.
-    pub fn neigh_add(&mut self, vni: Vni, addr: IpAddr, mac: Mac, origin: Origin) -> Result<()> {
+    pub fn neigh_add(
+        &mut self,
+        vni: Vni,
+        addr: IpAddr,
+        neighbour: impl Into<Neighbour>,
+        origin: Origin,
+    ) -> Result<()> {
         let _lock = self.lock()?;
         if self.maps.neigh.get(&VniAddr::new(vni, addr.into()))?.is_some() {
             return Err(Error::exists(format!("neighbour {addr} in VNI {vni}")));
         }
-        self.neigh_store(vni, addr, mac, origin)
+        self.neigh_store(vni, addr, neighbour.into(), origin)
     }
 
     /// Adds or changes a neighbour.
-    pub fn neigh_replace(&mut self, vni: Vni, addr: IpAddr, mac: Mac, origin: Origin) -> Result<()> {
+    pub fn neigh_replace(
+        &mut self,
+        vni: Vni,
+        addr: IpAddr,
+        neighbour: impl Into<Neighbour>,
+        origin: Origin,
+    ) -> Result<()> {
         let _lock = self.lock()?;
-        self.neigh_store(vni, addr, mac, origin)
+        self.neigh_store(vni, addr, neighbour.into(), origin)
     }
 
-    fn neigh_store(&mut self, vni: Vni, addr: IpAddr, mac: Mac, origin: Origin) -> Result<()> {
+    fn neigh_store(
+        &mut self,
+        vni: Vni,
+        addr: IpAddr,
+        Neighbour { lladdr: mac, router }: Neighbour,
+        origin: Origin,
+    ) -> Result<()> {
         self.vni_config(vni)?;
         let what = || format!("neighbour {addr} in VNI {vni}");
-        if addr.to_canonical().is_ipv6() {
-            return Err(Error::state(what(), "is IPv6: neighbour discovery is not answered yet, only ARP"));
-        }
-        if addr.is_unspecified() || addr.is_multicast() {
+        let canonical = addr.to_canonical();
+        if canonical.is_unspecified() || canonical.is_multicast() {
             return Err(Error::state(what(), "is not a unicast address"));
         }
         if !mac.is_station() {
@@ -43,7 +74,8 @@ impl Dataplane {
             ));
         }
         let origin = names::origin_to_byte(origin);
-        let neigh = Neigh { mac, state: STATE_PERMANENT, origin, reserved: [0; 6] };
+        let flags = if router { NEIGH_ROUTER } else { 0 };
+        let neigh = Neigh { mac, state: STATE_PERMANENT, origin, flags, reserved: [0; 5] };
         self.maps.neigh.insert(&VniAddr::new(vni, addr.into()), &neigh)
     }
 
@@ -69,7 +101,7 @@ impl Dataplane {
                 Some(NeighInfo {
                     vni: key.vni().filter(|of| vni.is_none_or(|vni| vni == *of))?,
                     addr: names::ip(key.addr()),
-                    lladdr: neigh.mac,
+                    neighbour: Neighbour { lladdr: neigh.mac, router: neigh.has(NEIGH_ROUTER) },
                     state: names::state_from_byte(neigh.state),
                     origin: names::origin_from_byte(neigh.origin),
                 })

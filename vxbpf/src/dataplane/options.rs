@@ -49,7 +49,7 @@ words! {
 }
 
 words! {
-    /// What becomes of an ARP request for an address that the neighbour table does not have.
+    /// What becomes of an ARP request or neighbour solicitation for an address that the neighbour table does not have.
     ArpMiss ("an ARP miss policy") {
         /// It is flooded, like any broadcast.
         Flood = "flood",
@@ -306,7 +306,7 @@ pub struct VniOptions {
     pub ageing: u32,
     /// Most dynamic entries; 0 is no limit.
     pub limit: u32,
-    /// What becomes of ARP requests that the neighbour table cannot answer.
+    /// What becomes of ARP requests and neighbour solicitations that the neighbour table cannot answer.
     pub arp_miss: ArpMiss,
     /// Outer TTL.
     pub ttl: Ttl,

@@ -125,10 +125,14 @@ impl Row {
     }
 
     /// It is answered: the port gets a frame.
-    pub fn answered(mut self, reply: &Frame) -> Self {
+    pub fn answered(self, reply: &Frame) -> Self {
+        self.answered_bytes(reply.bytes())
+    }
+
+    /// The same, with bytes.
+    pub fn answered_bytes(mut self, reply: Vec<u8>) -> Self {
         self.action = Action::Redirect;
         self.received();
-        let reply = reply.bytes();
         self.counts.sent(Counter::Port(self.input.dev.clone()), reply.len());
         self.leaves = Leaves::Bytes(reply);
         self
@@ -225,6 +229,7 @@ fn names(given: &Given, vtep: Ipv4Addr) -> bool {
         Given::AllowIn(..)
         | Given::Fdb(..)
         | Given::Neigh(..)
+        | Given::NeighIn(..)
         | Given::Options(_)
         | Given::Heard(..)
         | Given::Expired(_)

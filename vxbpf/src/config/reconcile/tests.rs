@@ -11,7 +11,7 @@ use crate::{
         desired::{Decision, Port, Tunnel, port_options},
         model::Model,
     },
-    dataplane::{FdbState, Mode},
+    dataplane::{FdbState, Mode, Neighbour},
 };
 
 fn vni(number: u8) -> Vni {
@@ -58,13 +58,15 @@ fn desired() -> impl Strategy<Value = Desired> {
         to: if number < 3 { To::Tunnel(tunnel(number)) } else { To::Port(format!("veth{}", number - 3)) },
         state: if dynamic { FdbState::Dynamic } else { FdbState::Static },
     });
+    let neighbour =
+        (0..2_u8, any::<bool>()).prop_map(|(number, router)| Neighbour { lladdr: mac(number), router });
     let keyed = || (1..4_u8, 0..4_u8);
     (
         vnis,
         ports,
         btree_map(keyed().prop_map(|(v, t)| (vni(v), tunnel(t))), Just(()), 0..5),
         btree_map(keyed().prop_map(|(v, m)| (vni(v), mac(m))), station, 0..6),
-        btree_map(keyed().prop_map(|(v, a)| (vni(v), addr(a))), (0..2_u8).prop_map(mac), 0..5),
+        btree_map(keyed().prop_map(|(v, a)| (vni(v), addr(a))), neighbour, 0..5),
         btree_map(
             keyed().prop_map(|(v, a)| (vni(v), addr(a))),
             prop_oneof![Just(Decision::Allow), Just(Decision::Deny)],
