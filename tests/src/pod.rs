@@ -1,13 +1,13 @@
 //! A station of the overlay: a namespace behind a veth pair.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vxbpf::netdev::{self, End};
 use vxbpf_common::Mac;
 
 use crate::{
     command::{line_in, must_in},
-    scratch::Netns,
+    scratch::{Netns, setting},
 };
 
 /// What is left of an underlay's 1500 after 50 bytes of outer headers.
@@ -50,9 +50,40 @@ impl Pod {
         pod
     }
 
+    /// Its IPv6 address, of a /64, once [`Self::enable_ipv6`] was called.
+    pub fn addr6(&self) -> Ipv6Addr {
+        let [.., last] = self.addr.octets();
+        Ipv6Addr::new(0xfd12, 0, 0, 0, 0, 0, 0, last.into())
+    }
+
+    /// Has it speak IPv6, without routers and without looking for duplicates of its address.
+    #[track_caller]
+    pub fn enable_ipv6(&self) {
+        let enabled = self.netns.run(|| {
+            setting("net/ipv6/conf/eth0/accept_ra", "0")?;
+            setting("net/ipv6/conf/eth0/accept_dad", "0")?;
+            ["lo", "eth0"]
+                .iter()
+                .try_for_each(|dev| setting(&format!("net/ipv6/conf/{dev}/disable_ipv6"), "0"))
+        });
+        enabled.expect("enable IPv6");
+        self.must(&format!("ip address add {}/64 dev eth0 nodad", self.addr6()));
+    }
+
     /// Whether one echo request to an address is answered.
     #[track_caller]
     pub fn reaches(&self, addr: Ipv4Addr) -> bool {
+        self.echoes(addr.into())
+    }
+
+    /// The same over IPv6.
+    #[track_caller]
+    pub fn reaches6(&self, addr: Ipv6Addr) -> bool {
+        self.echoes(addr.into())
+    }
+
+    #[track_caller]
+    fn echoes(&self, addr: IpAddr) -> bool {
         line_in(&self.netns, &format!("ping -n -q -c 1 -W 2 {addr}")).is_ok()
     }
 

@@ -10,6 +10,7 @@ mod inner;
 mod lab;
 mod learning;
 mod life;
+mod neighbours;
 mod policy;
 mod ports;
 mod tutorial;
