@@ -1,7 +1,8 @@
 //! Neighbour discovery between pods: who asks, who answers, and what the underlay sees of it.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use vxbpf_common::Mac;
 use vxbpf_tests::{
     packet::Frame,
     pod::Pod,
@@ -138,6 +139,27 @@ fn unanswered_solicitations_are_dropped_where_that_was_asked_for() {
     here.send(&[Frame::duplicate_probe(here.mac, there.addr6()).bytes()]);
     wait::expect("the probe", wait::SOON, || beside.received() == 1 && there.received() == 1);
     assert_eq!((here.received(), node.drops("arp_miss")), (before + 1, 4));
+}
+
+#[test]
+fn questions_in_a_vlan_are_left_to_those_who_are_in_it() {
+    let overlay = Overlay::create(&Plan { nodes: &[(Backend::Vxbpf, 2)], ..Plan::default() });
+    let (node, here, beside) = (&overlay.nodes[0], overlay.pod(1, 1), overlay.pod(1, 2));
+    let station = Mac::new([2, 0x42, 0, 0, 9, 9]);
+    let (v4, v6) = (Ipv4Addr::new(12, 12, 12, 99), Ipv6Addr::new(0xfd12, 0, 0, 0, 0, 0, 0, 0x99));
+    node.ok(&format!("neigh add {v4} lladdr {station} vni 42"));
+    node.ok(&format!("neigh add {v6} lladdr {station} vni 42"));
+    // The tag is in the data as it is sent, and beside it when the port has received it.
+    let arp = Frame::new(here.mac, Mac::BROADCAST).arp_request(here.addr, v4);
+    let nd = Frame::solicitation(here.mac, here.addr6(), v6);
+    for (count, question) in (1..).zip([&arp, &nd]) {
+        here.send(&[question.clone().vlan(5).bytes()]);
+        wait::expect("the tagged question", wait::SOON, || beside.received() == count);
+        assert_eq!(here.received(), count - 1, "a tagged question was answered");
+        here.send(&[question.bytes()]);
+        wait::expect("the answer", wait::SOON, || here.received() == count);
+        assert_eq!(beside.received(), count, "an answered question was forwarded");
+    }
 }
 
 #[test]

@@ -66,6 +66,16 @@ fn what_a_file_says_is_what_is_wanted() {
 }
 
 #[test]
+fn a_neighbour_may_be_a_router() {
+    let text =
+        "[[vni]]\nvni = 42\n[[vni.neigh]]\naddr = 'fd12::1'\nlladdr = '02:00:00:00:00:01'\nrouter = true";
+    let desired = parse("x.toml", text).expect("parses").desired.on(4789);
+    let routers: Vec<_> =
+        desired.neigh.into_iter().map(|((_, addr), n)| (addr.to_string(), n.router)).collect();
+    assert_eq!(routers, [("fd12::1".to_owned(), true)]);
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let e = load(Path::new("/nonexistent/x.toml")).expect_err("is not there");
     assert!(e.to_string().starts_with("read config /nonexistent/x.toml: No such file"), "{e}");
