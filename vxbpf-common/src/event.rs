@@ -1,4 +1,5 @@
-//! Events: what the data path tells user space as it happens, through the ring buffer `EVENTS`.
+//! Events: what happens, as it happens, through the ring buffer `EVENTS`. The data path tells of what frames bring
+//! about; who changes the FDB by a command tells of that by the program `announce`.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -14,20 +15,30 @@ pub struct Event {
     pub vni: u32,
     /// The port the frame came from or the station is behind, 0 for the underlay.
     pub ifindex: u32,
-    /// The port the station was behind before it moved.
+    /// The port the station was behind before it moved or was changed.
     pub old_ifindex: u32,
     /// `KIND_*`.
     pub kind: u8,
     /// For a drop: the `DropReason`.
     pub reason: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-    /// The station.
+    /// `fdb::STATE_*` of the entry.
+    pub state: u8,
+    /// `fdb::STATE_*` of the entry before it was changed.
+    pub old_state: u8,
+    /// The station; for a remote of a flood list zero, of a group's list the group.
     pub mac: Mac,
     /// The VTEP the frame came from or the station is behind.
     pub remote: Addr,
-    /// The VTEP the station was behind before it moved.
+    /// The VTEP the station was behind before it moved or was changed.
     pub old_remote: Addr,
+    /// VNI written on the wire to a remote.
+    pub dst_vni: u32,
+    /// UDP port of a remote, network order.
+    pub dstport: [u8; 2],
+    /// `fdb::ORIGIN_*` of the entry.
+    pub origin: u8,
+    /// Zero.
+    pub reserved: u8,
 }
 
 /// A station was learned.
@@ -38,8 +49,16 @@ pub const KIND_MOVE: u8 = 1;
 pub const KIND_MISS: u8 = 2;
 /// A frame was dropped: a sample.
 pub const KIND_DROP: u8 = 3;
+/// An entry was made, not by learning.
+pub const KIND_ADD: u8 = 4;
+/// An entry was changed, not by a station that moved.
+pub const KIND_CHANGE: u8 = 5;
+/// An entry was removed.
+pub const KIND_DELETE: u8 = 6;
+/// An expired entry was removed.
+pub const KIND_AGE: u8 = 7;
 /// How many kinds there are.
-pub const KINDS: u32 = 4;
+pub const KINDS: u32 = 8;
 
 /// Most events of one kind that one CPU reports in a second: a storm of learning, or of drops, must not
 /// cost more than the forwarding.
@@ -57,4 +76,4 @@ pub struct EventRate {
     pub reserved: u32,
 }
 
-map_types!(Event = 64, EventRate = 16);
+map_types!(Event = 72, EventRate = 16);

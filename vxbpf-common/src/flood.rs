@@ -1,10 +1,11 @@
-//! Flood lists: who gets a VNI's broadcast, unknown unicast and multicast frames.
+//! Flood lists: who gets a VNI's broadcast, unknown unicast and multicast frames; and, for single groups, who gets
+//! theirs instead.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::{Addr, map_types};
 
-/// Most remotes of one VNI's flood list.
+/// Most remotes of one list.
 pub const MAX_REMOTES: usize = 256;
 /// Most local ports of one VNI.
 pub const MAX_PORTS: usize = 256;
@@ -29,8 +30,9 @@ pub struct FloodRemote {
     pub reserved: u32,
 }
 
-/// Value of `FLOOD`. Key: the VNI as `u32`. Written whole by user space; the data path sees either the
-/// old list or the new one, never a mixture.
+/// Value of `FLOOD` (key: the VNI as `u32`) and of `GROUPS` (key: `fdb::FdbKey`), where no ports are in it: the ports
+/// of the VNI get frames to every group. Written whole by user space; the data path sees either the old list or the
+/// new one, never a mixture.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct FloodList {

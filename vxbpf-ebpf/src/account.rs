@@ -74,6 +74,8 @@ pub struct Account {
     pub(crate) before: Place,
     /// The event that learning its source is: `KIND_LEARN` or `KIND_MOVE`.
     pub(crate) learned: Option<u8>,
+    /// It is for a group that has a list of its own.
+    pub(crate) grouped: bool,
     /// The interface it leaves by.
     pub(crate) out: u32,
     /// Counters of the port it goes to.
@@ -105,6 +107,7 @@ impl Account {
         account.from = Place::NOWHERE;
         account.before = Place::NOWHERE;
         account.learned = None;
+        account.grouped = false;
         account.hop = NOWHERE;
         Some(account)
     }

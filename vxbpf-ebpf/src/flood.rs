@@ -1,5 +1,7 @@
 //! Flooding: broadcast, unknown unicast and multicast go to every other port of the VNI and, when a port
-//! sent them, to every remote of the flood list (head-end replication). Never from underlay to underlay.
+//! sent them, to every remote of the flood list, or of the group's own list if it has one (head-end replication;
+//! as `vxlan_xmit` of drivers/net/vxlan/vxlan_core.c looks the address up first, broadcast too). Never from underlay
+//! to underlay.
 //!
 //! The bodies of the two loops are global functions of the program (`tc.rs`): the verifier checks such a
 //! function once, instead of once a turn with all that may have happened in the turns before.
@@ -31,6 +33,7 @@ pub(crate) fn to_ports<P: Packet>(pkt: &mut P, account: &mut Account) {
         return;
     };
     let from = account.from.ifindex;
+    account.grouped = from != 0 && account.dst.is_group() && group_list(account).is_some();
     let isolated = maps::port(from).is_some_and(|port| port.has(PORT_ISOLATED));
     let mut copies = 0;
     for i in 0..MAX_PORTS {
@@ -42,16 +45,16 @@ pub(crate) fn to_ports<P: Packet>(pkt: &mut P, account: &mut Account) {
             copies |= pkt.copy_to_port(ifindex, isolated, account.len);
         }
     }
-    if copies == 0 && (from == 0 || list.remotes_len() == 0) {
+    if copies == 0 && (from == 0 || (list.remotes_len() == 0 && !account.grouped)) {
         account.outcome = Err(DropReason::NoDestination);
     }
 }
 
-/// Encapsulates the frame and sends a copy to every remote of the flood list. (A function of its own, for its
+/// Encapsulates the frame and sends a copy to every remote of its list. (A function of its own, for its
 /// stack.)
 #[inline(never)]
 pub(crate) fn to_remotes<P: Packet>(pkt: &mut P, account: &mut Account) {
-    let Some(list) = Vni::new(account.vni).and_then(maps::flood_list) else { return };
+    let Some(list) = list(account) else { return };
     if account.outcome != Ok(Verdict::Flood) || list.remotes_len() == 0 {
         return;
     }
@@ -76,9 +79,12 @@ fn by_helper<P: Packet>(pkt: &mut P, account: &Account) {
 /// The same on the helper device. (A function of its own, for its stack.)
 #[inline(never)]
 pub(crate) fn to_remotes6<P: Packet>(pkt: &mut P, account: &mut Account) {
-    let Some(vni) = Vni::new(account.vni) else { return };
-    let (Some(list), Some(config)) = (maps::flood_list(vni), maps::vni(vni)) else { return };
+    let config = Vni::new(account.vni).and_then(maps::vni);
+    let (Some(config), Some(eth)) = (config, pkt.load::<EthHdr>(0)) else { return };
     account.vni_slot = config.slot;
+    account.frame(&eth);
+    account.grouped = account.dst.is_group() && group_list(account).is_some();
+    let Some(list) = list(account) else { return };
     to_family::<Outer6, P>(pkt, account, list);
 }
 
@@ -93,6 +99,19 @@ fn to_family<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account, l
         }
         pkt.copy_to_remote::<O>(&account.replica, remote);
     }
+}
+
+/// The list whose remotes get the frame.
+#[inline(always)]
+fn list(account: &Account) -> Option<&'static FloodList> {
+    let own = if account.grouped { group_list(account) } else { None };
+    own.or_else(|| Vni::new(account.vni).and_then(maps::flood_list))
+}
+
+/// The list of the group that the frame is for. A list without remotes is not kept.
+#[inline(always)]
+fn group_list(account: &Account) -> Option<&'static FloodList> {
+    Vni::new(account.vni).and_then(|vni| maps::group_list(vni, account.dst))
 }
 
 /// Makes room for the outer headers, once; each copy gets the headers of its own remote. (A function of its own,

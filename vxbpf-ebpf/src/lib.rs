@@ -14,7 +14,7 @@ mod arp;
 pub mod decap;
 mod deliver;
 pub mod encap;
-mod events;
+pub mod events;
 pub mod flood;
 mod flow;
 mod learn;

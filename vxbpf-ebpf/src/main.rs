@@ -5,6 +5,7 @@
 //! | `from_port` (TC ingress), `from_port_xdp` | each port | frames that pods, VMs and LANs send |
 //! | `from_underlay` (TC ingress), `from_underlay_xdp` | the underlay interface | everything the wire brings |
 //! | `from_helper` (TC ingress) | the helper device | our own packets that wait for a neighbour |
+//! | `announce` | nothing; run by `BPF_PROG_TEST_RUN` | events of user space, for the ring buffer |
 //!
 //! XDP runs before TC on the same interface. What it cannot do it leaves untouched for TC, and what
 //! TC finds not to be ours it leaves untouched for the kernel.
@@ -18,7 +19,7 @@ use aya_ebpf::{
 use vxbpf_common::DropReason;
 use vxbpf_ebpf::{
     account::{Account, Direction},
-    decap, encap, resolve, tc,
+    decap, encap, events, resolve, tc,
     verdict::Verdict,
     write::write,
     xdp,
@@ -51,6 +52,13 @@ fn from_helper(ctx: TcContext) -> i32 {
     resolve::resolve(&mut skb, account);
     skb.unmark();
     tc_action(skb, account, Direction::FromHelper)
+}
+
+/// What a command changed, for whoever reads the events.
+#[classifier]
+fn announce(ctx: TcContext) -> i32 {
+    events::announce(&tc::Skb::new(ctx));
+    tc::PASS
 }
 
 /// Overlay to underlay without an skb.

@@ -54,6 +54,10 @@ static LEARNED: HashMap<u32, u64> = HashMap::with_max_entries(4096, BPF_F_NO_PRE
 /// VNI -> who gets its BUM frames. Written by user space.
 #[map]
 static FLOOD: HashMap<u32, FloodList> = HashMap::with_max_entries(4096, BPF_F_NO_PREALLOC);
+/// (VNI, group MAC) -> the remotes that get frames to it, instead of those of the flood list. Written by user space.
+/// Full: `fdb append` fails.
+#[map]
+static GROUPS: HashMap<FdbKey, FloodList> = HashMap::with_max_entries(4096, BPF_F_NO_PREALLOC);
 /// (VNI, IP) -> MAC, for the ARP and ND proxy. Written by user space. Full: `neigh add` fails.
 #[map]
 static NEIGH: HashMap<VniAddr, Neigh> = HashMap::with_max_entries(65536, BPF_F_NO_PREALLOC);
@@ -65,13 +69,14 @@ static NEXTHOPS: LruHashMap<Addr, NextHop> = LruHashMap::with_max_entries(16384,
 static VTEPS: HashMap<VniAddr, Vtep> = HashMap::with_max_entries(16384, BPF_F_NO_PREALLOC);
 /// Slot -> counters of a VNI, port or VTEP. Written by the data path, zeroed by user space.
 #[map]
-static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(8192, 0);
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(20480, 0);
 /// Drop reason -> frames. Written by the data path.
 #[map]
 static DROPS: PerCpuArray<u64> = PerCpuArray::with_max_entries(MAX_REASONS, 0);
-/// What happens, for the daemon and `monitor`. Full: events are lost, frames are not.
+/// What happens, for the daemon and `monitor`. Full: events are lost, frames are not. A config of 10 000 entries fits
+/// before the daemon gets to read.
 #[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(256 * 1024, 0);
+static EVENTS: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 /// Event kind -> how many in this second.
 #[map]
 static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS, 0);
@@ -113,6 +118,13 @@ pub(crate) fn mac_unlocked(ifindex: u32, mac: Mac) -> bool {
 pub(crate) fn flood_list(vni: Vni) -> Option<&'static FloodList> {
     // SAFETY: as in `vni`.
     unsafe { FLOOD.get(vni.get()) }
+}
+
+/// The list of a group, if it has one of its own.
+#[inline(always)]
+pub(crate) fn group_list(vni: Vni, group: Mac) -> Option<&'static FloodList> {
+    // SAFETY: as in `vni`.
+    unsafe { GROUPS.get(FdbKey::new(vni, group)) }
 }
 
 /// The station that has an address, for the proxy.

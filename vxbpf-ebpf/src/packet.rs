@@ -13,6 +13,7 @@ use network_types::{
 };
 use vxbpf_common::{
     Addr, DropReason,
+    event::Event,
     flood::FloodRemote,
     instance::Errand,
     nd::NdPacket,
@@ -34,7 +35,7 @@ macro_rules! headers {
         unsafe impl Header for $name {}
     )+ };
 }
-headers!(EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, Outer6, NdPacket, u8, [u8; 2], [u8; 4]);
+headers!(Event, EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, Outer6, NdPacket, u8, [u8; 2], [u8; 4]);
 
 /// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
 /// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.

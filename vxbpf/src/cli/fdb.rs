@@ -16,12 +16,13 @@ use args::{Del, Entry, Filter, Get};
 const AFTER: &str = "\
 The local VNI is src_vni if given, else that of dev NAME, else vni. The VNI on the wire is vni if \
 given, else the local one. MAC 00:00:00:00:00:00 is the flood list of the VNI: one append per \
-remote VTEP.
+remote VTEP. A multicast MAC may have a list of its own, whose remotes get its frames instead.
 
 Examples:
   vxbpf fdb add 02:42:c0:a8:00:03 dst 192.168.104.3 vni 42
   vxbpf fdb add 02:42:c0:a8:00:03 dev vxlan1 self dst 192.168.104.3 vni 42 port 4789
   vxbpf fdb append 00:00:00:00:00:00 dst 192.168.104.4 vni 42
+  vxbpf fdb append 01:00:5e:00:00:fb dst 192.168.104.4 vni 42
   vxbpf fdb add 02:42:c0:a8:00:02 port-dev veth1 vni 42
   vxbpf fdb show vni 42 dst 192.168.104.3
   vxbpf fdb flush vni 42 dynamic";
@@ -36,25 +37,25 @@ pub(super) struct FdbArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Add an entry, or a remote to the flood list
+    /// Add an entry, or the first remote of a list
     #[command(
         override_usage = "vxbpf fdb add MAC {dst ADDR|port-dev DEV} [vni VNI] [src_vni VNI] [dev NAME] \
         [port PORT] [permanent|static|dynamic] [self]"
     )]
     Add(Entry),
-    /// Add one more remote to the flood list
+    /// Add one more remote to the flood list or to a multicast MAC
     #[command(
         override_usage = "vxbpf fdb append MAC dst ADDR [vni VNI] [src_vni VNI] [dev NAME] [port PORT] \
         [permanent|static|dynamic] [self]"
     )]
     Append(Entry),
-    /// Add or change an entry; of the flood list: make it this remote alone
+    /// Add or change an entry; not the flood list, nor a multicast MAC
     #[command(
         override_usage = "vxbpf fdb replace MAC {dst ADDR|port-dev DEV} [vni VNI] [src_vni VNI] [dev NAME] \
         [port PORT] [permanent|static|dynamic] [self]"
     )]
     Replace(Entry),
-    /// Remove an entry, or a remote from the flood list
+    /// Remove an entry; of the flood list or a multicast MAC, a remote or all
     #[command(alias = "delete")]
     #[command(
         override_usage = "vxbpf fdb del MAC [dst ADDR|port-dev DEV] [vni VNI] [src_vni VNI] [dev NAME] \
@@ -70,7 +71,9 @@ enum Verb {
     #[command(override_usage = "vxbpf fdb get MAC {vni VNI|src_vni VNI|dev NAME}")]
     Get(Get),
     /// Remove entries, learned or not; without a filter all of all VNIs
-    #[command(after_help = "Flood lists stay, unless dst or mac 00:00:00:00:00:00 is given.")]
+    #[command(
+        after_help = "The remotes of flood lists and of multicast MACs stay, unless dst or mac is given."
+    )]
     #[command(override_usage = "vxbpf fdb flush [vni VNI] [dev NAME] [mac MAC] [dst ADDR] \
         [state STATE|permanent|static|dynamic]")]
     Flush(Filter),
@@ -95,7 +98,7 @@ pub(super) fn run(args: &FdbArgs, globals: &Globals) -> anyhow::Result<()> {
         Verb::Show(filter) => show(&filter.resolve(&dataplane)?, &dataplane, globals)?,
         Verb::Get(get) => {
             let vni = get.vni(&dataplane)?;
-            // The flood list has several destinations; that there is none is an error, as for any other MAC.
+            // A list has several destinations; that there is none is an error, as for any other MAC.
             dataplane.fdb_get(vni, get.mac)?;
             let filter = FdbFilter { vni: Some(vni), mac: Some(get.mac), ..FdbFilter::default() };
             show(&filter, &dataplane, globals)?;
@@ -126,6 +129,3 @@ fn show(filter: &FdbFilter, dataplane: &Dataplane, globals: &Globals) -> anyhow:
     let rows: Vec<_> = entries.iter().map(|entry| view::row(entry, statistics, dstport)).collect();
     globals.show(&rows, || view::table(&entries, statistics, dstport))
 }
-
-/// Text of the flood list's MAC, as it is usually typed.
-const FLOOD_LIST: &str = "00:00:00:00:00:00";

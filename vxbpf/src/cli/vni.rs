@@ -144,6 +144,7 @@ struct Row<'a> {
     fdb: usize,
     learned: usize,
     remotes: usize,
+    groups: usize,
     neigh: usize,
 }
 
@@ -155,16 +156,18 @@ fn row(info: &VniInfo) -> Row<'_> {
         fdb: info.fdb,
         learned: info.learned,
         remotes: info.remotes,
+        groups: info.groups,
         neigh: info.neigh,
     }
 }
 
 fn table(vnis: &[VniInfo], all: bool) -> String {
-    let mut table =
-        Columns::new([">VNI", "NAME", ">PORTS", ">FDB", ">LEARNED", ">REMOTES", ">NEIGH", "OPTIONS"]);
+    let mut table = Columns::new([
+        ">VNI", "NAME", ">PORTS", ">FDB", ">LEARNED", ">REMOTES", ">GROUPS", ">NEIGH", "OPTIONS",
+    ]);
     for info in vnis {
-        let counts =
-            [info.ports, info.fdb, info.learned, info.remotes, info.neigh].map(|count| count.to_string());
+        let counts = [info.ports, info.fdb, info.learned, info.remotes, info.groups, info.neigh]
+            .map(|count| count.to_string());
         let name = info.options.name.clone().unwrap_or_default();
         let cells = [info.vni.to_string(), name].into_iter().chain(counts);
         table.row(cells.chain([options(&info.options, all)]));
@@ -208,6 +211,7 @@ mod tests {
             fdb: 5,
             learned: 1,
             remotes: 2,
+            groups: 0,
             neigh: 5,
             origin: Origin::Command,
         }
@@ -217,7 +221,7 @@ mod tests {
     fn json_has_every_option_and_the_counts() {
         assert_eq!(
             serde_json::to_string(&row(&info())).unwrap(),
-            r#"{"vni":42,"name":"vxlan1","learning":true,"ageing":600,"limit":0,"arp_miss":"flood","ttl":"inherit","tos":0,"df":"set","vtep_filter":"known","group":null,"ports":2,"fdb":5,"learned":1,"remotes":2,"neigh":5}"#
+            r#"{"vni":42,"name":"vxlan1","learning":true,"ageing":600,"limit":0,"arp_miss":"flood","ttl":"inherit","tos":0,"df":"set","vtep_filter":"known","group":null,"ports":2,"fdb":5,"learned":1,"remotes":2,"groups":0,"neigh":5}"#
         );
     }
 
@@ -225,8 +229,8 @@ mod tests {
     fn people_see_what_is_not_the_default_or_everything_of_one() {
         assert_eq!(
             table(&[info()], false),
-            "VNI  NAME    PORTS  FDB  LEARNED  REMOTES  NEIGH  OPTIONS\n \
-              42  vxlan1      2    5        1        2      5  ageing 600 ttl inherit\n"
+            "VNI  NAME    PORTS  FDB  LEARNED  REMOTES  GROUPS  NEIGH  OPTIONS\n \
+              42  vxlan1      2    5        1        2       0      5  ageing 600 ttl inherit\n"
         );
         assert_eq!(
             options(&VniOptions::default(), true),

@@ -51,13 +51,15 @@ pub struct Applied {
     pub held: BTreeSet<Vni>,
 }
 
-/// Makes a running instance equal to what is wanted, or leaves it as it is.
+/// Makes a running instance equal to what is wanted, or leaves it as it is. Nobody else changes it meanwhile.
 pub fn settle(dataplane: &mut Dataplane, desired: &Desired) -> Result<Applied> {
     let dstport = dataplane.dstport();
-    let (desired, observed) = (desired.on(dstport), Observed::read(dataplane, dstport)?);
-    let applied = Applied { changes: reconcile(&desired, &observed), held: held(&desired, &observed) };
-    apply(dataplane, &applied.changes)?;
-    Ok(applied)
+    dataplane.exclusive(|dataplane| {
+        let (desired, observed) = (desired.on(dstport), Observed::read(dataplane, dstport)?);
+        let applied = Applied { changes: reconcile(&desired, &observed), held: held(&desired, &observed) };
+        apply(dataplane, &applied.changes)?;
+        Ok(applied)
+    })
 }
 
 impl Target for Dataplane {
@@ -65,7 +67,7 @@ impl Target for Dataplane {
         match change {
             Change::Vni(vni, step) => set_vni(self, *vni, step),
             Change::Port(dev, step) => set_port(self, dev, step),
-            Change::Flood(vni, tunnel, step) => set_flood(self, *vni, *tunnel, step),
+            Change::Flood(vni, mac, tunnel, step) => set_flood(self, *vni, *mac, *tunnel, step),
             Change::Fdb(vni, mac, step) => set_fdb(self, *vni, *mac, step),
             Change::Neigh(vni, addr, step) => set_neigh(self, *vni, *addr, step),
             Change::Vtep(vni, addr, step) => set_vtep(self, *vni, *addr, step),
@@ -128,8 +130,7 @@ fn add_port(dataplane: &mut Dataplane, dev: &str, port: &Seen<Port>) -> Result<(
     Ok(())
 }
 
-fn set_flood(dataplane: &mut Dataplane, vni: Vni, tunnel: Tunnel, step: &Step<()>) -> Result<()> {
-    // Spelled out, because to `fdb_del` what is not given is any.
+fn set_flood(dataplane: &mut Dataplane, vni: Vni, mac: Mac, tunnel: Tunnel, step: &Step<()>) -> Result<()> {
     let remote = Remote {
         addr: tunnel.addr,
         dst_vni: Some(tunnel.vni.unwrap_or(vni)),
@@ -137,11 +138,10 @@ fn set_flood(dataplane: &mut Dataplane, vni: Vni, tunnel: Tunnel, step: &Step<()
     };
     match &step.to {
         Some(to) => {
-            let spec =
-                FdbSpec { vni, mac: Mac::ZERO, to: Destination::Remote(remote), state: FdbState::Permanent };
+            let spec = FdbSpec { vni, mac, to: Destination::Remote(remote), state: FdbState::Permanent };
             dataplane.fdb_append(&spec, to.origin)
         }
-        None => gone(dataplane.fdb_del(vni, Mac::ZERO, Some(&remote))),
+        None => gone(dataplane.fdb_del(vni, mac, Some(&remote))),
     }
 }
 

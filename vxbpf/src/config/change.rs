@@ -29,8 +29,8 @@ pub enum Change {
     Vni(Vni, Step<VniOptions>),
     /// A port.
     Port(String, Step<Port>),
-    /// A remote of a flood list.
-    Flood(Vni, Tunnel, Step<()>),
+    /// A remote of a flood list (zero MAC), or of a group.
+    Flood(Vni, Mac, Tunnel, Step<()>),
     /// An FDB entry.
     Fdb(Vni, Mac, Step<Station>),
     /// A neighbour.
@@ -51,7 +51,7 @@ impl Change {
         match self {
             Self::Vni(vni, step) => Self::Vni(*vni, step.inverse()),
             Self::Port(dev, step) => Self::Port(dev.clone(), step.inverse()),
-            Self::Flood(vni, tunnel, step) => Self::Flood(*vni, *tunnel, step.inverse()),
+            Self::Flood(vni, mac, tunnel, step) => Self::Flood(*vni, *mac, *tunnel, step.inverse()),
             Self::Fdb(vni, mac, step) => Self::Fdb(*vni, *mac, step.inverse()),
             Self::Neigh(vni, addr, step) => Self::Neigh(*vni, *addr, step.inverse()),
             Self::Vtep(vni, addr, step) => Self::Vtep(*vni, *addr, step.inverse()),
@@ -68,12 +68,12 @@ impl Display for Change {
             Self::Port(dev, step) => {
                 write!(f, "port {dev}: {}", say(step, |port| format!("vni {}", port.vni), port_changes))
             }
-            Self::Flood(vni, tunnel, step) => {
-                write!(
-                    f,
-                    "flood {tunnel} of vni {vni}: {}",
-                    say(step, |()| String::new(), |(), ()| Vec::new())
-                )
+            Self::Flood(vni, mac, tunnel, step) => {
+                let said = say(step, |()| String::new(), |(), ()| Vec::new());
+                match mac.is_zero() {
+                    true => write!(f, "flood {tunnel} of vni {vni}: {said}"),
+                    false => write!(f, "fdb {mac} dst {tunnel} of vni {vni}: {said}"),
+                }
             }
             Self::Fdb(vni, mac, step) => {
                 let one = |station: &Station| format!("{} {}", station.to, station.state);

@@ -20,7 +20,8 @@ use crate::dataplane::{FdbState, Limits, Mode, Neighbour, VniOptions, VtepFilter
 
 /// Checks a file and turns it into what it wants.
 pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
-    let mut checker = Checker { text, desired: Desired::default(), places: BTreeMap::new() };
+    let mut checker =
+        Checker { text, desired: Desired::default(), places: BTreeMap::new(), groups: BTreeMap::new() };
     for table in &file.vni {
         checker.vni(table)?;
     }
@@ -38,10 +39,11 @@ pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
 }
 
 fn check_limits(limits: &Spanned<Limits>) -> Result<(), Flaw> {
-    let Limits { fdb, neigh, vnis, ports, vteps, counters } = *limits.get_ref();
+    let Limits { fdb, neigh, groups, vnis, ports, vteps, counters } = *limits.get_ref();
     let sizes = [
         ("fdb", fdb),
         ("neigh", neigh),
+        ("groups", groups),
         ("vnis", vnis),
         ("ports", ports),
         ("vteps", vteps),
@@ -59,6 +61,8 @@ struct Checker<'a> {
     desired: Desired,
     /// Where each object was first said, by its name.
     places: BTreeMap<String, usize>,
+    /// How many remotes each group has.
+    groups: BTreeMap<(Vni, Mac), usize>,
 }
 
 impl Checker<'_> {
@@ -145,7 +149,35 @@ impl Checker<'_> {
         let Remote { addr, vni: other, port } = *remote.get_ref();
         let tunnel = Tunnel { addr, vni: other.filter(|other| *other != vni), port };
         self.once(format!("remote {tunnel} of the flood list of VNI {vni}"), remote)?;
-        self.desired.flood.insert((vni, tunnel), ());
+        self.desired.flood.insert((vni, Mac::ZERO, tunnel), ());
+        Ok(())
+    }
+
+    /// A remote of a group: one table each.
+    fn group(&mut self, vni: Vni, table: &FdbTable) -> Result<(), Flaw> {
+        let mac = table.mac.get_ref().0;
+        if let Some(dev) = &table.dev {
+            let why =
+                format!("{mac} is a group: it has remotes (dst); the VNI's ports get its frames anyway");
+            return Err(Flaw::at(dev, why));
+        }
+        let Some(dst) = &table.dst else {
+            let why = format!("fdb {mac} vni {vni}: a group needs dst, a remote that gets its frames");
+            return Err(Flaw::at(&table.mac, why));
+        };
+        if table.state.is_some_and(|state| state.0 != FdbState::Permanent) {
+            let why = format!("fdb {mac} vni {vni}: remotes of a group never age: leave state out");
+            return Err(Flaw::at(&table.mac, why));
+        }
+        let tunnel = tunnel(vni, table, dst);
+        self.once(format!("remote {tunnel} of {mac} in VNI {vni}"), dst)?;
+        self.desired.flood.insert((vni, mac, tunnel), ());
+        let of_group = self.groups.entry((vni, mac)).or_insert(0);
+        *of_group += 1;
+        if *of_group > flood::MAX_REMOTES {
+            let why = format!("{mac} in VNI {vni} has more than {} remotes", flood::MAX_REMOTES);
+            return Err(Flaw::at(dst, why));
+        }
         Ok(())
     }
 
@@ -172,14 +204,12 @@ impl Checker<'_> {
                 format!("{mac} is no station; remotes that get floods go into flood = […] of VNI {vni}");
             return Err(Flaw::at(&table.mac, why));
         }
-        check_station(&table.mac)?;
+        if mac.is_group() {
+            return self.group(vni, table);
+        }
         self.once(format!("fdb {mac} vni {vni}"), &table.mac)?;
         let to = match (&table.dst, &table.dev) {
-            (Some(dst), None) => {
-                let other = table.vni.as_ref().map(|vni| vni.get_ref().0).filter(|other| *other != vni);
-                let port = table.port.as_ref().map(|port| port.get_ref().0.get());
-                To::Tunnel(Tunnel { addr: dst.get_ref().0, vni: other, port })
-            }
+            (Some(dst), None) => To::Tunnel(tunnel(vni, table, dst)),
             (None, Some(dev)) => {
                 check_name(dev, "an interface")?;
                 if table.vni.is_some() || table.port.is_some() {
@@ -214,6 +244,13 @@ impl Checker<'_> {
         self.desired.neigh.insert((vni, addr), neighbour);
         Ok(())
     }
+}
+
+/// The remote of an FDB entry.
+fn tunnel(local: Vni, table: &FdbTable, dst: &Placed<IpAddr>) -> Tunnel {
+    let vni = table.vni.as_ref().map(|vni| vni.get_ref().0).filter(|vni| *vni != local);
+    let port = table.port.as_ref().map(|port| port.get_ref().0.get());
+    Tunnel { addr: dst.get_ref().0, vni, port }
 }
 
 /// Interfaces and VNIs have names of 1 to 15 characters (IFNAMSIZ, linux/if.h).

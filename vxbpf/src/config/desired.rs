@@ -14,9 +14,9 @@ pub struct Desired {
     pub vnis: BTreeMap<Vni, VniOptions>,
     /// Ports, by interface.
     pub ports: BTreeMap<String, Port>,
-    /// Remotes of flood lists.
-    pub flood: BTreeMap<(Vni, Tunnel), ()>,
-    /// FDB entries, without the flood lists.
+    /// Remotes of flood lists (zero MAC) and of groups.
+    pub flood: BTreeMap<(Vni, Mac, Tunnel), ()>,
+    /// FDB entries, without the lists.
     pub fdb: BTreeMap<(Vni, Mac), Station>,
     /// Neighbours.
     pub neigh: BTreeMap<(Vni, IpAddr), Neighbour>,
@@ -76,8 +76,11 @@ impl Desired {
     /// The same with the instance's own UDP port spelled as "not given", as [`super::Observed`] has it.
     pub fn on(&self, dstport: u16) -> Self {
         let mut desired = self.clone();
-        desired.flood =
-            self.flood.keys().map(|(vni, tunnel)| ((*vni, tunnel.on(*vni, dstport)), ())).collect();
+        desired.flood = self
+            .flood
+            .keys()
+            .map(|(vni, mac, tunnel)| ((*vni, *mac, tunnel.on(*vni, dstport)), ()))
+            .collect();
         for ((vni, _), station) in &mut desired.fdb {
             if let To::Tunnel(tunnel) = &mut station.to {
                 *tunnel = tunnel.on(*vni, dstport);

@@ -43,7 +43,7 @@ impl Target for Model {
                     if state.ports.values().any(|port| port.value.vni == *vni) {
                         return Err(Error::invalid(format!("VNI {vni}"), "has ports"));
                     }
-                    state.flood.retain(|(of, _), _| of != vni);
+                    state.flood.retain(|(of, ..), _| of != vni);
                     state.fdb.retain(|(of, _), _| of != vni);
                     state.neigh.retain(|(of, _), _| of != vni);
                     state.vteps.retain(|(of, _), _| of != vni);
@@ -57,9 +57,9 @@ impl Target for Model {
                 }
                 set(&mut state.ports, dev.clone(), step)
             }
-            Change::Flood(vni, tunnel, step) => {
+            Change::Flood(vni, mac, tunnel, step) => {
                 there(vni)?;
-                set(&mut state.flood, (*vni, *tunnel), step)
+                set(&mut state.flood, (*vni, *mac, *tunnel), step)
             }
             Change::Fdb(vni, mac, step) => {
                 there(vni)?;

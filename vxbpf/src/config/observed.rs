@@ -26,9 +26,9 @@ pub struct Observed {
     pub vnis: BTreeMap<Vni, Seen<VniOptions>>,
     /// Ports, by interface.
     pub ports: BTreeMap<String, Seen<Port>>,
-    /// Remotes of flood lists.
-    pub flood: BTreeMap<(Vni, Tunnel), Seen<()>>,
-    /// FDB entries, without the flood lists.
+    /// Remotes of flood lists (zero MAC) and of groups.
+    pub flood: BTreeMap<(Vni, Mac, Tunnel), Seen<()>>,
+    /// FDB entries, without the lists.
     pub fdb: BTreeMap<(Vni, Mac), Seen<Station>>,
     /// Neighbours.
     pub neigh: BTreeMap<(Vni, IpAddr), Seen<Neighbour>>,
@@ -76,11 +76,11 @@ impl Observed {
         let tunnel =
             info.dst.map(|addr| Tunnel { addr, vni: info.dst_vni, port: info.port }.on(info.vni, dstport));
         match (tunnel, &info.dev) {
-            (Some(tunnel), _) if info.mac.is_zero() => {
-                self.flood.insert((info.vni, tunnel), Seen::new((), info.origin));
+            (Some(tunnel), _) if !info.mac.is_station() => {
+                self.flood.insert((info.vni, info.mac, tunnel), Seen::new((), info.origin));
             }
             (Some(tunnel), _) => self.station(info, To::Tunnel(tunnel)),
-            (None, Some(dev)) if !info.mac.is_zero() => self.station(info, To::Port(dev.clone())),
+            (None, Some(dev)) if info.mac.is_station() => self.station(info, To::Port(dev.clone())),
             (None, _) => {}
         }
     }
@@ -124,6 +124,6 @@ mod tests {
         let station = Station { to: To::Tunnel(tunnel), state: FdbState::Static };
         assert_eq!(observed.fdb[&(vni, info.mac)], Seen::new(station, Origin::Config));
         let flood: Vec<_> = observed.flood.keys().collect();
-        assert_eq!(flood, [&(vni, Tunnel { port: Some(4790), ..tunnel })]);
+        assert_eq!(flood, [&(vni, Mac::ZERO, Tunnel { port: Some(4790), ..tunnel })]);
     }
 }

@@ -33,7 +33,7 @@ pub fn reconcile(desired: &Desired, observed: &Observed) -> Vec<Change> {
 
     changes.extend(displaced.into_iter().map(|((vni, mac), seen)| Change::Fdb(vni, mac, removal(&seen))));
     let port = |(dev, step)| Change::Port(dev, step);
-    let flood = |((vni, tunnel), step)| Change::Flood(vni, tunnel, step);
+    let flood = |((vni, mac, tunnel), step)| Change::Flood(vni, mac, tunnel, step);
     let fdb = |((vni, mac), step)| Change::Fdb(vni, mac, step);
     let neigh = |((vni, addr), step)| Change::Neigh(vni, addr, step);
     let vtep = |((vni, addr), step)| Change::Vtep(vni, addr, step);
@@ -69,7 +69,7 @@ pub fn held(desired: &Desired, observed: &Observed) -> BTreeSet<Vni> {
     let stays = |key: &_| !displaced.contains_key(key) || reentered.contains_key(key);
     let stations = observed.fdb.iter().filter(|(key, seen)| theirs(seen.origin) && stays(key));
     holding.extend(stations.map(|((vni, _), _)| *vni));
-    holding.extend(observed.flood.iter().filter(|(_, seen)| theirs(seen.origin)).map(|((vni, _), _)| *vni));
+    holding.extend(observed.flood.iter().filter(|(_, seen)| theirs(seen.origin)).map(|((vni, ..), _)| *vni));
     holding.extend(observed.neigh.iter().filter(|(_, seen)| theirs(seen.origin)).map(|((vni, _), _)| *vni));
     holding.extend(observed.vteps.iter().filter(|(_, seen)| theirs(seen.origin)).map(|((vni, _), _)| *vni));
     unwanted(&desired.vnis, &observed.vnis).map(|(vni, _)| vni).filter(|vni| holding.contains(vni)).collect()

@@ -40,8 +40,15 @@ fn what_a_file_says_is_what_is_wanted() {
     let options = VniOptions { name: Some("vxlan1".to_owned()), ..VniOptions::default() };
     assert_eq!(desired.vnis.into_iter().collect::<Vec<_>>(), [(vni, options)]);
     assert_eq!(desired.ports.keys().collect::<Vec<_>>(), ["veth1", "veth2"]);
-    let flood: Vec<_> = desired.flood.keys().map(|(_, tunnel)| tunnel.to_string()).collect();
-    assert_eq!(flood, ["192.168.104.3", "192.168.104.4"]);
+    let flood: Vec<_> = desired.flood.keys().map(|(_, mac, tunnel)| format!("{mac} {tunnel}")).collect();
+    assert_eq!(
+        flood,
+        [
+            "00:00:00:00:00:00 192.168.104.3",
+            "00:00:00:00:00:00 192.168.104.4",
+            "01:00:5e:00:00:fb 192.168.104.4"
+        ]
+    );
     let fdb: Vec<_> = desired.fdb.iter().map(|((_, mac), station)| format!("{mac} {}", station.to)).collect();
     assert_eq!(
         fdb,
@@ -188,8 +195,20 @@ fn what_cannot_be_is_said_with_its_place() {
             "4: vni.fdb.mac: 00:00:00:00:00:00 is no station; remotes that get floods go into flood = […] of VNI 42",
         ),
         (
-            "[[vni.fdb]]\nmac = 'ff:ff:ff:ff:ff:ff'\ndst = '192.0.2.1'",
-            "4: vni.fdb.mac: ff:ff:ff:ff:ff:ff is a group address, which no station has",
+            "[[vni.fdb]]\nmac = '01:00:5e:00:00:05'\ndev = 'veth1'",
+            "5: vni.fdb.dev: 01:00:5e:00:00:05 is a group: it has remotes (dst); the VNI's ports get its frames anyway",
+        ),
+        (
+            "[[vni.fdb]]\nmac = '01:00:5e:00:00:05'",
+            "4: vni.fdb.mac: fdb 01:00:5e:00:00:05 vni 42: a group needs dst, a remote that gets its frames",
+        ),
+        (
+            "[[vni.fdb]]\nmac = 'ff:ff:ff:ff:ff:ff'\ndst = '192.0.2.1'\nstate = 'dynamic'",
+            "4: vni.fdb.mac: fdb ff:ff:ff:ff:ff:ff vni 42: remotes of a group never age: leave state out",
+        ),
+        (
+            "[[vni.fdb]]\nmac='01:00:5e:00:00:05'\ndst='192.0.2.1'\n[[vni.fdb]]\nmac='01:00:5e:00:00:05'\ndst='192.0.2.1'",
+            "8: vni.fdb.dst: remote 192.0.2.1 of 01:00:5e:00:00:05 in VNI 42 is there already, in line 5: keep one",
         ),
         (
             &entry(""),

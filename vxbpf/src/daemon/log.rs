@@ -11,6 +11,7 @@ use tracing::{Level, debug, info, warn};
 use vxbpf_common::event::KIND_DROP;
 
 use super::{
+    changes::Changes,
     drops::{Drops, Line},
     service::dev,
     words,
@@ -28,6 +29,7 @@ pub(super) struct EventLog {
     events: Events,
     readable: AsyncFd<OwnedFd>,
     drops: Drops,
+    changes: Changes,
 }
 
 impl EventLog {
@@ -35,7 +37,7 @@ impl EventLog {
     pub(super) fn new(events: Events, instance: &InstanceName) -> Result<Self> {
         let readable = events.as_fd().try_clone_to_owned().and_then(readable);
         let readable = readable.map_err(Error::system("wait for events"))?;
-        Ok(Self { events, readable, drops: Drops::new(instance) })
+        Ok(Self { events, readable, drops: Drops::new(instance), changes: Changes::default() })
     }
 
     /// Waits for events and tells some. May be dropped while it waits; nothing is lost by that.
@@ -48,6 +50,8 @@ impl EventLog {
             };
             if event.kind == KIND_DROP {
                 tell(self.drops.sample(&event, Instant::now(), dev));
+            } else if words::is_change(&event) {
+                tell(self.changes.line(&event, Instant::now(), dev));
             } else {
                 tell(words::sentence(&event, dev));
             }
@@ -55,15 +59,18 @@ impl EventLog {
         Ok(())
     }
 
-    /// Tells of repeated drops.
+    /// Tells of repeated drops, and of changes beyond a page.
     pub(super) fn sum_up(&mut self) {
+        tell(self.changes.sum_up());
         tell(self.drops.sum_up(Instant::now(), dev));
     }
 
     /// Tells what came last.
     pub(super) fn finish(mut self) {
         for event in self.events.by_ref() {
-            if event.kind != KIND_DROP {
+            if words::is_change(&event) {
+                tell(self.changes.line(&event, Instant::now(), dev));
+            } else if event.kind != KIND_DROP {
                 tell(words::sentence(&event, dev));
             }
         }

@@ -2,6 +2,7 @@
 //! reloads it, sweeps aged entries, puts events into the log, lets go of ports whose interface vanishes, and
 //! serves metrics.
 
+mod changes;
 mod drops;
 mod log;
 mod metrics;

@@ -13,6 +13,9 @@ use crate::{
     netdev,
 };
 
+/// Most changes of a config file that are told one by one.
+const CHANGES: usize = 200;
+
 /// The instance that this daemon is for.
 pub(super) struct Service {
     dataplane: Dataplane,
@@ -52,8 +55,12 @@ impl Service {
     /// Makes the running state equal to a config file; all of it or nothing.
     pub(super) fn apply(&mut self, config: &Config) -> Result<()> {
         let applied = config::settle(&mut self.dataplane, &config.desired)?;
-        for change in &applied.changes {
-            info!("config: {change}");
+        // A page of them; of the rest who asks for it.
+        let (told, more) = applied.changes.split_at(applied.changes.len().min(CHANGES));
+        told.iter().for_each(|change| info!("config: {change}"));
+        more.iter().for_each(|change| debug!("config: {change}"));
+        if !more.is_empty() {
+            info!("config: {} more changes (-v tells them)", more.len());
         }
         for vni in applied.held {
             warn!("config: vni {vni} is no longer in the file but stays: commands entered something in it");

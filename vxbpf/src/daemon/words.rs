@@ -3,7 +3,8 @@
 use tracing::Level;
 use vxbpf_common::{
     Addr,
-    event::{Event, KIND_LEARN, KIND_MISS, KIND_MOVE},
+    event::{Event, KIND_ADD, KIND_AGE, KIND_CHANGE, KIND_DELETE, KIND_LEARN, KIND_MISS, KIND_MOVE},
+    fdb::{ORIGIN_CONFIG, STATE_PERMANENT, STATE_STATIC},
 };
 
 /// What an event says, and how loud. `dev` names an interface. Drops are not for here: they come in crowds.
@@ -19,7 +20,47 @@ pub(super) fn sentence(event: &Event, dev: impl Fn(u32) -> String) -> Option<(Le
         KIND_MISS => {
             Some((Level::DEBUG, format!("no entry for {mac} in VNI {vni}: frame from {} flooded", here())))
         }
+        KIND_ADD => Some((told(event), format!("added {} {}, {}", what(event), here(), state(event.state)))),
+        KIND_CHANGE => {
+            let (before, now) = (place(event.old_ifindex, event.old_remote, &dev), here());
+            let moved = if before == now { now } else { format!("{before}, now {now}") };
+            let state = match (state(event.old_state), state(event.state)) {
+                (old, new) if old == new => new.to_owned(),
+                (old, new) => format!("{old}, now {new}"),
+            };
+            Some((told(event), format!("changed {} {moved}, {state}", what(event))))
+        }
+        KIND_DELETE => Some((told(event), format!("removed {} {}", what(event), here()))),
+        KIND_AGE => Some((Level::INFO, format!("aged out {} {}", what(event), here()))),
         _ => None,
+    }
+}
+
+/// Whether an event is about what somebody changed, which may be thousands of entries at once.
+pub(super) fn is_change(event: &Event) -> bool {
+    matches!(event.kind, KIND_ADD | KIND_CHANGE | KIND_DELETE | KIND_AGE)
+}
+
+/// Changes of the config file are told as such.
+fn told(event: &Event) -> Level {
+    if event.origin == ORIGIN_CONFIG { Level::DEBUG } else { Level::INFO }
+}
+
+/// What an entry is, up to its place.
+fn what(event: &Event) -> String {
+    let Event { mac, vni, .. } = event;
+    match (mac.is_zero(), mac.is_group()) {
+        (true, _) => format!("remote of the flood list of VNI {vni}:"),
+        (_, true) => format!("remote of group {mac} in VNI {vni}:"),
+        _ => format!("{mac} in VNI {vni} behind"),
+    }
+}
+
+fn state(state: u8) -> &'static str {
+    match state {
+        STATE_PERMANENT => "permanent",
+        STATE_STATIC => "static",
+        _ => "dynamic",
     }
 }
 
@@ -34,27 +75,18 @@ pub(super) fn place(ifindex: u32, remote: Addr, dev: impl Fn(u32) -> String) -> 
 
 #[cfg(test)]
 pub(super) mod tests {
+    use bytemuck::Zeroable as _;
     use vxbpf_common::{
         Mac,
         event::{KIND_DROP, KINDS},
+        fdb::STATE_DYNAMIC,
     };
 
     use super::*;
 
     /// An event of station 02:42:c0:a8:00:03 in VNI 42.
     pub(in crate::daemon) fn event(kind: u8) -> Event {
-        Event {
-            at: 0,
-            vni: 42,
-            ifindex: 0,
-            old_ifindex: 0,
-            kind,
-            reason: 0,
-            reserved: [0; 2],
-            mac: Mac::new([2, 0x42, 0xc0, 0xa8, 0, 3]),
-            remote: Addr::NONE,
-            old_remote: Addr::NONE,
-        }
+        Event { vni: 42, kind, mac: Mac::new([2, 0x42, 0xc0, 0xa8, 0, 3]), ..Event::zeroed() }
     }
 
     #[test]
@@ -81,14 +113,34 @@ pub(super) mod tests {
                 Event { ifindex: 7, ..event(KIND_MISS) },
                 "DEBUG no entry for 02:42:c0:a8:00:03 in VNI 42: frame from port veth7 flooded",
             ),
+            (
+                Event { remote, ..event(KIND_ADD) },
+                "INFO added 02:42:c0:a8:00:03 in VNI 42 behind 192.168.104.3, permanent",
+            ),
+            (
+                Event { remote, origin: ORIGIN_CONFIG, mac: Mac::ZERO, ..event(KIND_ADD) },
+                "DEBUG added remote of the flood list of VNI 42: 192.168.104.3, permanent",
+            ),
+            (
+                Event { remote, old_ifindex: 7, old_state: STATE_DYNAMIC, ..event(KIND_CHANGE) },
+                "INFO changed 02:42:c0:a8:00:03 in VNI 42 behind port veth7, now 192.168.104.3, dynamic, now permanent",
+            ),
+            (
+                Event { remote, mac: Mac::new([1, 0, 0x5e, 0, 0, 5]), ..event(KIND_DELETE) },
+                "INFO removed remote of group 01:00:5e:00:00:05 in VNI 42: 192.168.104.3",
+            ),
+            (
+                Event { ifindex: 7, ..event(KIND_AGE) },
+                "INFO aged out 02:42:c0:a8:00:03 in VNI 42 behind port veth7",
+            ),
         ];
         for (event, said) in rows {
             let (level, text) = sentence(&event, |ifindex| format!("veth{ifindex}")).expect("a sentence");
             assert_eq!(format!("{level} {text}"), said);
         }
-        for kind in [KIND_DROP, 4, 255] {
+        for kind in [KIND_DROP, 8, 255] {
             assert_eq!(sentence(&event(kind), |_| String::new()), None);
         }
-        assert_eq!(KINDS, 4);
+        assert_eq!(KINDS, 8);
     }
 }

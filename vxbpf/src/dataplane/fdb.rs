@@ -1,42 +1,40 @@
-//! The FDB and the flood lists. A flood list is the FDB entry of the all-zeros MAC, as with iproute2: one destination
-//! per remote.
-
-use std::net::IpAddr;
+//! The FDB, with the meanings of `bridge fdb` on the kernel's vxlan device. The all-zeros MAC and multicast MACs have
+//! lists of remotes (`lists.rs`); every other MAC is a station and in one place.
 
 use vxbpf_common::{
     Addr, Mac, Vni,
     fdb::{FdbEntry, FdbKey, STATE_DYNAMIC},
-    flood::{FloodList, FloodRemote, MAX_REMOTES},
+    vni::VniConfig,
 };
 
 use super::{
     Dataplane,
-    info::FdbInfo,
+    lists::is_list,
     names,
-    options::{Destination, FdbFilter, FdbSpec, FdbState, Origin, Remote},
+    options::{Destination, FdbFilter, FdbSpec, Origin, Remote},
 };
 use crate::{Error, Result};
 
 /// What an existing entry means for a new one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(super) enum Verb {
     Add,
     Append,
     Replace,
 }
 
 impl Dataplane {
-    /// Adds an entry, or the remote to the flood list; fails if it is there.
+    /// Adds an entry, or the first remote of a list; fails if there is one.
     pub fn fdb_add(&mut self, spec: &FdbSpec, origin: Origin) -> Result<()> {
         self.fdb_enter(spec, origin, Verb::Add)
     }
 
-    /// Adds a remote to the flood list.
+    /// Adds a remote to a list, unless it is there.
     pub fn fdb_append(&mut self, spec: &FdbSpec, origin: Origin) -> Result<()> {
         self.fdb_enter(spec, origin, Verb::Append)
     }
 
-    /// Adds or changes an entry. Of the flood list it makes the remote the only one, as with iproute2.
+    /// Adds or changes an entry. Lists have no one remote to replace.
     pub fn fdb_replace(&mut self, spec: &FdbSpec, origin: Origin) -> Result<()> {
         self.fdb_enter(spec, origin, Verb::Replace)
     }
@@ -44,27 +42,23 @@ impl Dataplane {
     fn fdb_enter(&mut self, spec: &FdbSpec, origin: Origin, verb: Verb) -> Result<()> {
         let _lock = self.lock()?;
         let config = self.vni_config(spec.vni)?;
-        if spec.mac.is_zero() {
-            return self.flood_enter(spec, origin, verb);
-        }
-        let what = || format!("FDB entry {} in VNI {}", spec.mac, spec.vni);
-        if spec.mac.is_group() {
-            return Err(Error::state(
-                what(),
-                "is a group address; groups go to the flood list (00:00:00:00:00:00)",
-            ));
+        if is_list(spec.mac) {
+            return self.list_enter(spec, origin, verb);
         }
         let key = FdbKey::new(spec.vni, spec.mac);
-        let old = self.maps.fdb.get(&key)?.filter(|old| old.is_live(names::now(), config.ageing));
-        match (verb, &old) {
+        let found = self.maps.fdb.get(&key)?;
+        let live = found.filter(|old| old.is_live(names::now(), config.ageing));
+        match (verb, &live) {
+            // The kernel takes a new entry, and swallows a second destination without a word (vxlan_fdb_update_existing).
             (Verb::Append, _) => {
                 return Err(Error::State {
-                    what: what(),
-                    why: "has one destination; append is for the flood list (00:00:00:00:00:00)".to_owned(),
+                    what: entry_name(spec.vni, spec.mac),
+                    why: "has one destination; append is for the flood list (00:00:00:00:00:00) and multicast MACs"
+                        .to_owned(),
                     hint: Some("use add or replace".to_owned()),
                 });
             }
-            (Verb::Add, Some(_)) => return Err(Error::exists(what())),
+            (Verb::Add, Some(_)) => return Err(Error::exists(entry_name(spec.vni, spec.mac))),
             (Verb::Add | Verb::Replace, _) => {}
         }
         let entry = self.fdb_entry(spec, origin)?;
@@ -72,10 +66,40 @@ impl Dataplane {
             self.fdb_release(spec.vni, &entry)?;
             return Err(e);
         }
-        if let Some(old) = old {
+        if let Some(old) = found {
             self.fdb_release(spec.vni, &old)?;
         }
-        self.recount(spec.vni)
+        match (&found, &live) {
+            (_, Some(old)) if is_same(old, &entry) => {}
+            (_, Some(old)) => self.tell_changed(spec.vni, spec.mac, old, &entry),
+            (expired, None) => {
+                if let Some(old) = expired {
+                    self.tell_aged(spec.vni, spec.mac, old);
+                }
+                self.tell_added(spec.vni, spec.mac, &entry);
+            }
+        }
+        self.count_entered(spec.vni, &config, found.as_ref(), &entry)
+    }
+
+    /// Keeps the count of dynamic entries, which learning counts up too, for the VNI's limit.
+    fn count_entered(
+        &mut self,
+        vni: Vni,
+        config: &VniConfig,
+        old: Option<&FdbEntry>,
+        new: &FdbEntry,
+    ) -> Result<()> {
+        let dynamic = |entry: &FdbEntry| entry.state == STATE_DYNAMIC;
+        match (old.is_some_and(dynamic), dynamic(new)) {
+            _ if config.limit == 0 => Ok(()),
+            (false, true) => {
+                let count = self.maps.learned.get(&vni.get())?.unwrap_or(0);
+                self.maps.learned.insert(&vni.get(), &(count + 1))
+            }
+            (true, false) => self.recount(vni),
+            _ => Ok(()),
+        }
     }
 
     /// The map value of an entry; a VTEP that it names is named from here on.
@@ -114,177 +138,96 @@ impl Dataplane {
         if names_vtep(entry) { self.vtep_unname(vni, entry.remote) } else { Ok(()) }
     }
 
-    /// Removes an entry; with a destination only if it is that one. Of the flood list, the destination or, without
-    /// one, all.
+    /// Removes an entry, with a destination only if it is that one; of a list, that remote or all.
     pub fn fdb_del(&mut self, vni: Vni, mac: Mac, dst: Option<&Remote>) -> Result<()> {
         let _lock = self.lock()?;
-        self.vni_config(vni)?;
-        if mac.is_zero() {
-            return self.flood_remove(vni, dst);
+        let config = self.vni_config(vni)?;
+        if is_list(mac) {
+            return self.list_remove(vni, mac, dst);
         }
         let key = FdbKey::new(vni, mac);
-        let wanted = |entry: &FdbEntry| dst.is_none_or(|dst| self.is_at(entry, dst));
-        let entry = self.maps.fdb.get(&key)?.filter(wanted).ok_or_else(|| {
-            let to = dst.map_or_else(String::new, |dst| format!(" to {}", dst.addr));
-            Error::not_found(format!("FDB entry {mac}{to} in VNI {vni}"))
-        })?;
-        self.maps.fdb.remove(&key)?;
-        self.fdb_release(vni, &entry)?;
+        let live = |entry: &FdbEntry| entry.is_live(names::now(), config.ageing);
+        let Some(entry) = self.maps.fdb.get(&key)?.filter(live) else {
+            return Err(Error::not_found(entry_name(vni, mac)));
+        };
+        if let Some(dst) = dst
+            && !self.is_at(vni, dst, (entry.remote, entry.dst_vni, entry.dstport))
+        {
+            let near = (entry.remote == dst.addr.into()).then_some((entry.dst_vni, entry.dstport));
+            return Err(self.elsewhere(vni, mac, dst, near));
+        }
+        self.fdb_remove(&key, &entry)?;
         self.recount(vni)
     }
 
-    fn is_at(&self, entry: &FdbEntry, dst: &Remote) -> bool {
-        entry.remote == Addr::from(dst.addr)
-            && dst.port.is_none_or(|port| entry.dstport == port.to_be_bytes())
-            && dst.dst_vni.is_none_or(|vni| entry.dst_vni == vni.get())
-    }
-
-    /// The entries that a filter means, flood lists included, by VNI, MAC and destination. Expired ones are as good
-    /// as absent.
-    pub fn fdb(&self, filter: &FdbFilter) -> Result<Vec<FdbInfo>> {
-        let now = names::now();
-        let devs = self.port_names()?;
-        let mut shown = Vec::new();
-        let entries = match (filter.vni, filter.mac) {
-            (Some(vni), Some(mac)) => {
-                let key = FdbKey::new(vni, mac);
-                self.maps.fdb.get(&key)?.map(|entry| (key, entry)).into_iter().collect()
-            }
-            _ => self.maps.fdb.entries()?,
-        };
-        let ageing = self.ageing()?;
-        for (key, entry) in entries {
-            let Some(vni) = key.vni() else { continue };
-            let ageing = ageing.get(&vni.get()).copied().unwrap_or(0);
-            if entry.is_live(now, ageing) {
-                let dev = devs.get(&entry.ifindex).cloned().unwrap_or_else(|| format!("if{}", entry.ifindex));
-                shown.push(info(vni, key.mac(), &entry, dev, now));
-            }
+    /// Takes an entry out, and tells of it. Call with the lock held, and recount.
+    pub(super) fn fdb_remove(&mut self, key: &FdbKey, entry: &FdbEntry) -> Result<bool> {
+        if !self.maps.fdb.remove(key)? {
+            return Ok(false);
         }
-        for (number, list) in self.maps.flood.entries()? {
-            shown.extend(list.remotes().map(|remote| flood_info(names::vni(number), remote)));
+        if let Some(vni) = key.vni() {
+            self.tell_deleted(vni, key.mac(), entry);
+            self.fdb_release(vni, entry)?;
         }
-        shown.retain(|info| matches(filter, info));
-        shown.sort_by_key(|info| (info.vni, info.mac, info.dst));
-        Ok(shown)
+        Ok(true)
     }
 
-    /// The entry of a station.
-    pub fn fdb_get(&self, vni: Vni, mac: Mac) -> Result<FdbInfo> {
-        self.vni_config(vni)?;
-        let filter = FdbFilter { vni: Some(vni), mac: Some(mac), ..FdbFilter::default() };
-        let found = self.fdb(&filter)?.into_iter().next();
-        found.ok_or_else(|| Error::not_found(format!("FDB entry {mac} in VNI {vni}")))
+    /// Whether a remote is the destination that is meant: what is not given is the default, as with the kernel
+    /// (vxlan_fdb_parse).
+    pub(super) fn is_at(
+        &self,
+        vni: Vni,
+        dst: &Remote,
+        (addr, dst_vni, dstport): (Addr, u32, [u8; 2]),
+    ) -> bool {
+        addr == Addr::from(dst.addr)
+            && dst_vni == dst.dst_vni.unwrap_or(vni).get()
+            && dstport == dst.port.map_or(self.instance.dstport, u16::to_be_bytes)
     }
 
-    /// Removes the entries that a filter means; returns how many. Flood lists go only where the filter names the
-    /// all-zeros MAC or a VTEP.
+    /// The error that there is no such destination; `near` differs in VNI or port only.
+    pub(super) fn elsewhere(&self, vni: Vni, mac: Mac, dst: &Remote, near: Option<(u32, [u8; 2])>) -> Error {
+        let what = format!("{} to {}", entry_name(vni, mac), dst.addr);
+        let Some((dst_vni, dstport)) = near else { return Error::not_found(what) };
+        let port = u16::from_be_bytes(dstport);
+        Error::State {
+            what,
+            why: "has another VNI or port on the wire".to_owned(),
+            hint: Some(format!("name them: src_vni {vni} vni {dst_vni} port {port}")),
+        }
+    }
+
+    /// Removes the entries that a filter means; returns how many. Lists go only where the filter names their MAC or a
+    /// VTEP.
     pub fn fdb_flush(&mut self, filter: &FdbFilter) -> Result<u64> {
         if let Some(vni) = filter.vni {
             self.vni_config(vni)?;
         }
-        let lists = filter.dst.is_some() || filter.mac.is_some_and(Mac::is_zero);
+        let lists = filter.dst.is_some() || filter.mac.is_some();
         let _lock = self.lock()?;
         let mut flushed = 0;
         for found in self.fdb(filter)? {
-            if !found.mac.is_zero() {
+            if !is_list(found.mac) {
                 let key = FdbKey::new(found.vni, found.mac);
                 if let Some(entry) = self.maps.fdb.get(&key)?
-                    && self.maps.fdb.remove(&key)?
+                    && self.fdb_remove(&key, &entry)?
                 {
-                    self.fdb_release(found.vni, &entry)?;
                     flushed += 1;
                 }
             } else if lists && let Some(addr) = found.dst {
                 let remote = Remote { addr, dst_vni: found.dst_vni, port: found.port };
-                self.flood_remove(found.vni, Some(&remote))?;
+                self.list_remove(found.vni, found.mac, Some(&remote))?;
                 flushed += 1;
             }
         }
-        for (vni, _) in self.maps.vnis.entries()? {
-            self.recount(names::vni(vni))?;
-        }
+        self.recount_all()?;
         Ok(flushed)
     }
+}
 
-    fn flood_enter(&mut self, spec: &FdbSpec, origin: Origin, verb: Verb) -> Result<()> {
-        let Destination::Remote(to) = &spec.to else {
-            return Err(Error::state(
-                format!("the flood list of VNI {}", spec.vni),
-                "takes remotes; local ports are in it by themselves",
-            ));
-        };
-        self.check_remote(to.addr)?;
-        let addr = Addr::from(to.addr);
-        let mut list = self.flood_list(spec.vni)?;
-        let dst_vni = to.dst_vni.unwrap_or(spec.vni).get();
-        let dstport = to.port.map_or(self.instance.dstport, u16::to_be_bytes);
-        let same = |r: &FloodRemote| (r.addr, r.dst_vni, r.dstport) == (addr, dst_vni, dstport);
-        let old: Vec<_> = list.remotes().copied().collect();
-        if verb != Verb::Replace && old.iter().any(same) {
-            return Err(Error::exists(format!("remote {} in the flood list of VNI {}", to.addr, spec.vni)));
-        }
-        let mut kept: Vec<_> = if verb == Verb::Replace { Vec::new() } else { old.clone() };
-        if kept.len() >= MAX_REMOTES {
-            return Err(Error::Full {
-                what: format!("the flood list of VNI {}", spec.vni),
-                max: MAX_REMOTES as u64,
-                hint: "remove a remote, or name stations with fdb add so that their frames need no flooding"
-                    .to_owned(),
-            });
-        }
-        let slot = self.vtep_name(spec.vni, addr)?;
-        kept.push(FloodRemote {
-            addr,
-            dst_vni,
-            slot,
-            dstport,
-            origin: names::origin_to_byte(origin),
-            state: names::state_to_byte(spec.state),
-            reserved: 0,
-        });
-        list.set_remotes(&kept);
-        if let Err(e) = self.maps.flood.insert(&spec.vni.get(), &list) {
-            self.vtep_unname(spec.vni, addr)?;
-            return Err(e);
-        }
-        if verb == Verb::Replace {
-            for remote in old {
-                self.vtep_unname(spec.vni, remote.addr)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn flood_remove(&mut self, vni: Vni, dst: Option<&Remote>) -> Result<()> {
-        let mut list = self.flood_list(vni)?;
-        let gone = |r: &FloodRemote| {
-            dst.is_none_or(|dst| {
-                r.addr == Addr::from(dst.addr)
-                    && dst.port.is_none_or(|port| r.dstport == port.to_be_bytes())
-                    && dst.dst_vni.is_none_or(|vni| r.dst_vni == vni.get())
-            })
-        };
-        let (gone, kept): (Vec<_>, Vec<_>) = list.remotes().copied().partition(gone);
-        if gone.is_empty() {
-            let which = dst.map_or_else(|| "any remote".to_owned(), |dst| format!("remote {}", dst.addr));
-            return Err(Error::not_found(format!("{which} in the flood list of VNI {vni}")));
-        }
-        list.set_remotes(&kept);
-        self.maps.flood.insert(&vni.get(), &list)?;
-        for remote in gone {
-            self.vtep_unname(vni, remote.addr)?;
-        }
-        Ok(())
-    }
-
-    /// The flood list of a VNI that exists.
-    pub(super) fn flood_list(&self, vni: Vni) -> Result<FloodList> {
-        self.maps
-            .flood
-            .get(&vni.get())?
-            .ok_or_else(|| Error::not_found(format!("the flood list of VNI {vni}")))
-    }
+/// What an entry is called.
+pub(super) fn entry_name(vni: Vni, mac: Mac) -> String {
+    format!("FDB entry {mac} in VNI {vni}")
 }
 
 /// Whether an entry makes its VTEP a known one: somebody entered it to stay.
@@ -292,41 +235,8 @@ fn names_vtep(entry: &FdbEntry) -> bool {
     entry.state != STATE_DYNAMIC && !entry.remote.is_none()
 }
 
-fn info(vni: Vni, mac: Mac, entry: &FdbEntry, dev: String, now: u64) -> FdbInfo {
-    let remote = entry.ifindex == 0;
-    FdbInfo {
-        vni,
-        mac,
-        dst: remote.then(|| names::ip(entry.remote)),
-        dst_vni: remote.then(|| names::vni(entry.dst_vni)),
-        port: remote.then(|| u16::from_be_bytes(entry.dstport)),
-        dev: (!remote).then_some(dev),
-        state: names::state_from_byte(entry.state),
-        origin: names::origin_from_byte(entry.origin),
-        used: names::seconds_since(entry.used, now),
-        updated: names::seconds_since(entry.updated, now),
-    }
-}
-
-fn flood_info(vni: Vni, remote: &FloodRemote) -> FdbInfo {
-    FdbInfo {
-        vni,
-        mac: Mac::ZERO,
-        dst: Some(names::ip(remote.addr)),
-        dst_vni: Some(names::vni(remote.dst_vni)),
-        port: Some(u16::from_be_bytes(remote.dstport)),
-        dev: None,
-        state: names::state_from_byte(remote.state),
-        origin: names::origin_from_byte(remote.origin),
-        used: 0,
-        updated: 0,
-    }
-}
-
-fn matches(filter: &FdbFilter, info: &FdbInfo) -> bool {
-    let same_ip = |a: IpAddr, b: IpAddr| a.to_canonical() == b.to_canonical();
-    filter.vni.is_none_or(|vni| vni == info.vni)
-        && filter.mac.is_none_or(|mac| mac == info.mac)
-        && filter.dst.is_none_or(|dst| info.dst.is_some_and(|of| same_ip(dst, of)))
-        && filter.state.is_none_or(|state: FdbState| state == info.state)
+/// Whether nothing changed but times and who entered it.
+fn is_same(a: &FdbEntry, b: &FdbEntry) -> bool {
+    (a.remote, a.ifindex, a.dst_vni, a.dstport, a.state)
+        == (b.remote, b.ifindex, b.dst_vni, b.dstport, b.state)
 }

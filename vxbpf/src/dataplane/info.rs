@@ -26,6 +26,8 @@ pub struct VniInfo {
     pub learned: usize,
     /// Remotes of its flood list.
     pub remotes: usize,
+    /// Its multicast MACs with remotes of their own.
+    pub groups: usize,
     /// Its neighbours.
     pub neigh: usize,
 }
@@ -53,7 +55,7 @@ pub struct PortInfo {
     pub counters: Counters,
 }
 
-/// An FDB entry, or one remote of a flood list (zero MAC).
+/// An FDB entry, or one remote of a list (zero or multicast MAC).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FdbInfo {
     /// The local VNI.

@@ -19,7 +19,7 @@ use super::place::Place;
 use crate::{Error, Result};
 
 /// Names of the maps, as the object calls them.
-pub(super) const NAMES: [&str; 17] = [
+pub(super) const NAMES: [&str; 18] = [
     "INSTANCE",
     "ABI",
     "VNIS",
@@ -28,6 +28,7 @@ pub(super) const NAMES: [&str; 17] = [
     "FDB",
     "LEARNED",
     "FLOOD",
+    "GROUPS",
     "NEIGH",
     "NEXTHOPS",
     "VTEPS",
@@ -48,6 +49,7 @@ pub(super) struct Maps {
     pub(super) fdb: Table<FdbKey, FdbEntry>,
     pub(super) learned: Table<u32, u64>,
     pub(super) flood: Table<u32, FloodList>,
+    pub(super) groups: Table<FdbKey, FloodList>,
     pub(super) neigh: Table<VniAddr, Neigh>,
     pub(super) vteps: Table<VniAddr, Vtep>,
     pub(super) counters: PerCpuArray<MapData, Counters>,
@@ -66,6 +68,7 @@ impl Maps {
             fdb: Table::open(place, "FDB", "the FDB", "fdb")?,
             learned: Table::open(place, "LEARNED", "the VNI table", "vnis")?,
             flood: Table::open(place, "FLOOD", "the VNI table", "vnis")?,
+            groups: Table::open(place, "GROUPS", "the table of groups", "groups")?,
             neigh: Table::open(place, "NEIGH", "the neighbour table", "neigh")?,
             vteps: Table::open(place, "VTEPS", "the VTEP table", "vteps")?,
             counters: open(place, "COUNTERS")?,
@@ -162,6 +165,14 @@ impl<K: aya::Pod + Debug, V: aya::Pod> Table<K, V> {
             Err(e) if errno(&e) == Some(libc::ENOENT) => Ok(false),
             Err(e) => Err(kernel(&format!("write {}", self.name), &e)),
         }
+    }
+
+    /// All keys. While others write, one may be missing, or there twice.
+    pub(super) fn keys(&self) -> Result<Vec<K>> {
+        self.map
+            .keys()
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|e| kernel(&format!("read {}", self.name), &e))
     }
 
     /// All entries. While others write, one may be missing, or there twice.

@@ -1,11 +1,14 @@
 //! The handle on an instance: one method per verb. The daemon, the command line, the lab and the tests all use it,
 //! and nothing else touches maps or programs.
 
+mod announce;
 mod attach;
 mod events;
 mod fdb;
+mod fdb_view;
 mod helpers;
 pub mod info;
+mod lists;
 mod maps;
 mod names;
 mod neigh;
@@ -13,6 +16,7 @@ mod object;
 pub mod options;
 mod place;
 mod port;
+mod session;
 mod slots;
 mod start;
 mod stats;
@@ -31,7 +35,7 @@ pub use port::PortAdded;
 pub use start::Started;
 use vxbpf_common::{ABI_VERSION, instance::Instance};
 
-use self::{maps::Maps, place::Place};
+use self::{announce::Announcer, maps::Maps, place::Place, session::Session};
 use crate::{Error, Result};
 
 /// A handle on one instance. Any number of processes may have one; writers take turns.
@@ -42,6 +46,8 @@ pub struct Dataplane {
     instance: Instance,
     /// Held by the daemon for as long as it lives.
     daemon: Option<File>,
+    announcer: Announcer,
+    session: Option<Session>,
 }
 
 impl Dataplane {
@@ -61,7 +67,11 @@ impl Dataplane {
         }
         let maps = Maps::open(&place)?;
         let state = maps.instance.get(&0, 0).map_err(|e| maps::kernel("read map INSTANCE", &e))?;
-        Ok(Self { name: instance.clone(), place, maps, instance: state, daemon: None })
+        Ok(Self::new(instance.clone(), place, maps, state))
+    }
+
+    fn new(name: InstanceName, place: Place, maps: Maps, instance: Instance) -> Self {
+        Self { name, place, maps, instance, daemon: None, announcer: Announcer::default(), session: None }
     }
 
     /// The instance's name.
@@ -72,10 +82,5 @@ impl Dataplane {
     /// UDP port of VXLAN.
     pub fn dstport(&self) -> u16 {
         u16::from_be_bytes(self.instance.dstport)
-    }
-
-    /// Serialises writers that read, modify and write.
-    fn lock(&self) -> Result<File> {
-        self.place.lock()
     }
 }

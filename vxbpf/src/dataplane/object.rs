@@ -27,6 +27,7 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
         ("VNIS", limits.vnis),
         ("LEARNED", limits.vnis),
         ("FLOOD", limits.vnis),
+        ("GROUPS", limits.groups),
         ("PORTS", limits.ports),
         ("DEVS", limits.ports),
         ("VTEPS", limits.vteps),

@@ -265,6 +265,8 @@ pub struct Limits {
     pub fdb: u32,
     /// Neighbours.
     pub neigh: u32,
+    /// Multicast MACs with remotes of their own.
+    pub groups: u32,
     /// VNIs.
     pub vnis: u32,
     /// Ports.
@@ -277,7 +279,16 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { fdb: 65536, neigh: 65536, vnis: 4096, ports: 4096, vteps: 16384, counters: 8192 }
+        // Rows of counters for that many VNIs, each with a port and three remotes.
+        Self {
+            fdb: 65536,
+            neigh: 65536,
+            groups: 4096,
+            vnis: 4096,
+            ports: 4096,
+            vteps: 16384,
+            counters: 20480,
+        }
     }
 }
 
@@ -425,7 +436,7 @@ pub enum Destination {
 pub struct FdbSpec {
     /// The local VNI.
     pub vni: Vni,
-    /// The station, or zero for the flood list.
+    /// The station, zero for the flood list, or a group.
     pub mac: Mac,
     /// Where it is.
     pub to: Destination,

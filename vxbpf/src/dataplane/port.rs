@@ -138,6 +138,10 @@ impl Dataplane {
 
     fn port_by_name(&self, dev: &str) -> Result<Option<(u32, Port)>> {
         let name = names::to_bytes(dev);
+        if let Some(index) = self.index() {
+            let Some(&ifindex) = index.ports.get(&name).filter(|_| dev.len() < 16) else { return Ok(None) };
+            return Ok(self.maps.ports.get(&ifindex)?.map(|port| (ifindex, port)));
+        }
         Ok(self.maps.ports.entries()?.into_iter().find(|(_, port)| dev.len() < 16 && port.name == name))
     }
 
@@ -195,6 +199,9 @@ impl Dataplane {
         *free = link.index;
         list.ports_len += 1;
         self.maps.ports.insert(&link.index, port)?;
+        if let Some(index) = self.index_mut() {
+            index.ports.insert(port.name, link.index);
+        }
         self.maps.flood.insert(&port.vni, &list)
     }
 
@@ -229,6 +236,9 @@ impl Dataplane {
         }
         let _ = self.maps.devs.remove(ifindex);
         self.maps.ports.remove(&ifindex)?;
+        if let Some(index) = self.index_mut() {
+            index.ports.remove(&port.name);
+        }
         if let Some(mut list) = self.maps.flood.get(&port.vni)? {
             let len = list.ports_len as usize;
             let kept: Vec<u32> = list.ports.iter().take(len).copied().filter(|i| *i != ifindex).collect();
@@ -248,7 +258,7 @@ impl Dataplane {
         for (key, entry) in self.maps.fdb.entries()? {
             if entry.ifindex == ifindex {
                 learned |= entry.state == STATE_DYNAMIC;
-                self.maps.fdb.remove(&key)?;
+                self.fdb_remove(&key, &entry)?;
             }
         }
         if learned { self.recount(names::vni(port.vni)) } else { Ok(()) }

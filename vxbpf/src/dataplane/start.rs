@@ -108,7 +108,7 @@ impl Dataplane {
             }
             attach::tc(place, FROM_UNDERLAY, on, clsact)?;
             maps.instance.set(0, instance, 0).map_err(|e| maps::kernel("write map INSTANCE", &e))?;
-            Ok(Self { name: settings.instance.clone(), place: place.clone(), maps, instance, daemon: None })
+            Ok(Self::new(settings.instance.clone(), place.clone(), maps, instance))
         })();
         if done.is_err() {
             let _ = attach::off(place, FROM_UNDERLAY, On { dev: &link.name, ifindex: link.index }, clsact);

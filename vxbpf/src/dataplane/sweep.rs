@@ -21,10 +21,11 @@ impl Dataplane {
             }
             // Heard again since we looked? Then it stays. The window that is left costs one relearning.
             let again = self.maps.fdb.get(&key)?;
-            if again.is_some_and(|entry| !entry.is_live(names::now(), *ageing))
+            if let Some(entry) = again.filter(|entry| !entry.is_live(names::now(), *ageing))
                 && self.maps.fdb.remove(&key)?
             {
                 swept += 1;
+                key.vni().into_iter().for_each(|vni| self.tell_aged(vni, key.mac(), &entry));
             }
         }
         self.recount_all()?;
@@ -44,7 +45,8 @@ impl Dataplane {
         }
     }
 
-    fn recount_all(&mut self) -> Result<()> {
+    /// The same for all VNIs.
+    pub(super) fn recount_all(&mut self) -> Result<()> {
         let mut counts: HashMap<u32, u64> =
             self.maps.vnis.entries()?.into_iter().map(|(vni, _)| (vni, 0)).collect();
         for (key, entry) in self.maps.fdb.entries()? {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytemuck::Zeroable as _;
-use vxbpf_common::{Vni, fdb::STATE_DYNAMIC, flood::FloodList};
+use vxbpf_common::{Mac, Vni, fdb::STATE_DYNAMIC, flood::FloodList};
 
 use super::{
     Dataplane,
@@ -29,6 +29,8 @@ impl Dataplane {
         if added.is_err() {
             self.maps.learned.remove(&vni.get())?;
             self.maps.flood.remove(&vni.get())?;
+        } else {
+            self.rename(vni, None, options.name.as_deref());
         }
         added
     }
@@ -41,13 +43,14 @@ impl Dataplane {
         let options = change.apply(&names::vni_from_config(&config));
         let changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
         self.maps.vnis.insert(&vni.get(), &changed)?;
+        self.rename(vni, Some(&config.name), options.name.as_deref());
         self.recount(vni)
     }
 
     /// Removes a VNI with all that is in it. Its ports must be gone.
     pub fn vni_del(&mut self, vni: Vni) -> Result<()> {
         let _lock = self.lock()?;
-        self.vni_config(vni)?;
+        let config = self.vni_config(vni)?;
         let ports = self.maps.ports.entries()?;
         let mut ports: Vec<_> = ports
             .iter()
@@ -63,9 +66,15 @@ impl Dataplane {
             });
         }
         self.maps.vnis.remove(&vni.get())?;
-        for (key, _) in self.maps.fdb.entries()? {
-            if key.vni() == Some(vni) {
-                self.maps.fdb.remove(&key)?;
+        self.rename(vni, Some(&config.name), None);
+        for (key, entry) in self.maps.fdb.entries()? {
+            if key.vni() == Some(vni) && self.maps.fdb.remove(&key)? {
+                self.tell_deleted(vni, key.mac(), &entry);
+            }
+        }
+        for (key, list) in self.maps.groups.entries()? {
+            if key.vni() == Some(vni) && self.maps.groups.remove(&key)? {
+                list.remotes().for_each(|remote| self.tell_deleted(vni, key.mac(), remote));
             }
         }
         for (key, _) in self.maps.neigh.entries()? {
@@ -79,7 +88,10 @@ impl Dataplane {
             }
         }
         self.maps.learned.remove(&vni.get())?;
-        self.maps.flood.remove(&vni.get())?;
+        if let Some(list) = self.maps.flood.get(&vni.get())? {
+            self.maps.flood.remove(&vni.get())?;
+            list.remotes().for_each(|remote| self.tell_deleted(vni, Mac::ZERO, remote));
+        }
         Ok(())
     }
 
@@ -92,7 +104,7 @@ impl Dataplane {
             let (options, origin) = (names::vni_from_config(&config), names::origin_from_byte(config.origin));
             vnis.insert(
                 vni,
-                VniInfo { vni, options, origin, ports: 0, fdb: 0, learned: 0, remotes, neigh: 0 },
+                VniInfo { vni, options, origin, ports: 0, fdb: 0, learned: 0, remotes, groups: 0, neigh: 0 },
             );
         }
         for (_, port) in self.maps.ports.entries()? {
@@ -108,6 +120,11 @@ impl Dataplane {
                 info.learned += usize::from(entry.state == STATE_DYNAMIC);
             }
         }
+        for key in self.maps.groups.keys()? {
+            if let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) {
+                info.groups += 1;
+            }
+        }
         for (key, _) in self.maps.neigh.entries()? {
             if let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) {
                 info.neigh += 1;
@@ -121,6 +138,10 @@ impl Dataplane {
     /// The VNI of that name.
     pub fn vni_named(&self, name: &str) -> Result<Option<Vni>> {
         let bytes = names::to_bytes(name);
+        if let Some(index) = self.index() {
+            let named = index.vnis.get(&bytes).filter(|_| !name.is_empty() && name.len() < 16);
+            return Ok(named.map(|number| names::vni(*number)));
+        }
         let vnis = self.maps.vnis.entries()?;
         let named =
             vnis.iter().find(|(_, config)| !name.is_empty() && name.len() < 16 && config.name == bytes);
@@ -134,6 +155,19 @@ impl Dataplane {
             why: "does not exist".to_owned(),
             hint: Some(format!("add it first: vxbpf vni add {vni}")),
         })
+    }
+
+    /// Keeps the index of names, while there is one.
+    fn rename(&mut self, vni: Vni, old: Option<&[u8; 16]>, new: Option<&str>) {
+        let Some(index) = self.index_mut() else { return };
+        if let Some(old) = old
+            && index.vnis.get(old) == Some(&vni.get())
+        {
+            index.vnis.remove(old);
+        }
+        if let Some(new) = new.filter(|name| !name.is_empty()) {
+            index.vnis.insert(names::to_bytes(new), vni.get());
+        }
     }
 
     fn check_name(&self, vni: Vni, name: Option<&str>) -> Result<()> {

@@ -116,7 +116,7 @@ impl Dataplane {
         self.maps.vteps.remove(key)?;
         for (station, entry) in self.maps.fdb.entries()? {
             if entry.state == STATE_DYNAMIC && entry.remote == key.addr() && station.vni() == key.vni() {
-                self.maps.fdb.remove(&station)?;
+                self.fdb_remove(&station, &entry)?;
             }
         }
         Ok(())

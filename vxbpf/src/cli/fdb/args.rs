@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use clap::Args;
 use vxbpf_common::{Mac, Vni};
 
-use super::FLOOD_LIST;
 use crate::{
     Result,
     cli::{
@@ -18,7 +17,7 @@ use crate::{
 /// An entry to be made.
 #[derive(Debug, Args)]
 pub(super) struct Entry {
-    /// The station; 00:00:00:00:00:00 is the flood list
+    /// The station; 00:00:00:00:00:00 is the flood list; a multicast MAC has a list of its own
     mac: Mac,
     #[command(flatten)]
     to: To,
@@ -100,18 +99,18 @@ impl Entry {
 /// An entry to be removed.
 #[derive(Debug, Args)]
 pub(super) struct Del {
-    /// The station; 00:00:00:00:00:00 is the flood list
+    /// The station; 00:00:00:00:00:00 is the flood list; a multicast MAC has a list of its own
     pub(super) mac: Mac,
-    /// Only if it is behind this remote VTEP; of the flood list, the remote
+    /// Only if it is behind this remote VTEP; of the flood list or a multicast MAC, the remote [default: all]
     #[arg(long, value_name = "ADDR", value_parser = values::ip)]
-    #[arg(required_if_eq("mac", FLOOD_LIST), conflicts_with = "port_dev")]
+    #[arg(conflicts_with = "port_dev")]
     dst: Option<IpAddr>,
     /// Only if it is behind this local port
     #[arg(long, value_name = "DEV", alias = "port_dev")]
     pub(super) port_dev: Option<String>,
     #[command(flatten)]
     which: EntryVni,
-    /// Only if the remote has this UDP port
+    /// UDP port of that remote [default: dstport of the instance]
     #[arg(long, value_parser = values::udp_port, conflicts_with = "port_dev")]
     port: Option<u16>,
     #[command(flatten)]

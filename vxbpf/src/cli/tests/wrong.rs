@@ -67,7 +67,6 @@ fn wrong_commands_say_what_is_wrong() {
             "error: unknown word \"dts\"\nhint: vxbpf fdb add MAC ",
         ),
         ("fdb add 02:00:00:00:00:01 --vnni 42", "error: unknown option --vnni\nhint: did you mean vni?\n"),
-        ("fdb del 00:00:00:00:00:00 vni 42", "error: missing: dst ADDR\nhint: vxbpf fdb del MAC "),
         ("fdb show state stale", "error: state: \"stale\" is not a state: permanent or static or dynamic\n"),
         ("fdb show state static dynamic", "error: state excludes permanent, static, dynamic\n"),
         ("fdb get 02:00:00:00:00:01", "error: missing: vni VNI or src-vni VNI or dev NAME\n"),

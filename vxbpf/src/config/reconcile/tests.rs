@@ -26,6 +26,11 @@ fn mac(number: u8) -> Mac {
     Mac::new([2, 0, 0, 0, 0, number])
 }
 
+/// The flood list, or a group.
+fn list(number: u8) -> Mac {
+    if number == 0 { Mac::ZERO } else { Mac::new([1, 0, 0x5e, 0, 0, number]) }
+}
+
 fn tunnel(number: u8) -> Tunnel {
     Tunnel { addr: addr(number), vni: None, port: number.is_multiple_of(2).then_some(4790) }
 }
@@ -64,7 +69,7 @@ fn desired() -> impl Strategy<Value = Desired> {
     (
         vnis,
         ports,
-        btree_map(keyed().prop_map(|(v, t)| (vni(v), tunnel(t))), Just(()), 0..5),
+        btree_map((keyed(), 0..3_u8).prop_map(|((v, t), g)| (vni(v), list(g), tunnel(t))), Just(()), 0..7),
         btree_map(keyed().prop_map(|(v, m)| (vni(v), mac(m))), station, 0..6),
         btree_map(keyed().prop_map(|(v, a)| (vni(v), addr(a))), neighbour, 0..5),
         btree_map(
@@ -82,7 +87,7 @@ fn desired() -> impl Strategy<Value = Desired> {
                 To::Port(dev) => ports.get(dev).is_some_and(|port| port.vni == *vni),
                 To::Tunnel(_) => vnis.contains_key(vni),
             });
-            flood.retain(|(vni, _), ()| vnis.contains_key(vni));
+            flood.retain(|(vni, ..), ()| vnis.contains_key(vni));
             neigh.retain(|(vni, _), _| vnis.contains_key(vni));
             vteps.retain(|(vni, _), _| vnis.contains_key(vni));
             desired
