@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, ensure};
 use aya::maps::{HashMap, Map, MapData};
 use nix::time::{ClockId, clock_gettime};
 use vxbpf::dataplane::{
-    ArpMiss, Destination, Df, FdbFilter, FdbSpec, FdbState, Neighbour, Origin, Remote, Tos, Ttl, VniChange,
-    VniOptions, VtepFilter, VtepPolicy,
+    ArpMiss, Dataplane, Destination, Df, FdbFilter, FdbSpec, FdbState, Neighbour, Origin, Remote, Tos, Ttl,
+    VniChange, VniOptions, VtepFilter, VtepPolicy,
 };
-use vxbpf_common::{Addr, Mac, nexthop::NextHop};
+use vxbpf_common::{Addr, Mac, Vni, nexthop::NextHop};
 
 use super::{
     bed::{Bed, R1, R2, VNIS, vni},
@@ -27,6 +27,8 @@ pub enum Given {
     Fdb(Mac, Destination, FdbState),
     /// A remote in the flood list.
     Flood(Remote),
+    /// A remote in the list of a group.
+    Group(Mac, Remote),
     /// A neighbour.
     Neigh(IpAddr, Neighbour),
     /// A neighbour in another VNI.
@@ -57,7 +59,10 @@ impl Bed {
             dataplane.vni_set(vni(number), &change(&VniOptions::default()))?;
         }
         dataplane.fdb_flush(&FdbFilter::default())?;
-        dataplane.fdb_flush(&FdbFilter { mac: Some(Mac::ZERO), ..FdbFilter::default() })?;
+        for left in dataplane.fdb(&FdbFilter::default())? {
+            let list = FdbFilter { vni: Some(left.vni), mac: Some(left.mac), ..FdbFilter::default() };
+            dataplane.fdb_flush(&list)?;
+        }
         dataplane.neigh_flush(None)?;
         for vtep in dataplane.vteps(None)? {
             if vtep.policy != VtepPolicy::None {
@@ -100,11 +105,8 @@ impl Bed {
                 dataplane
                     .fdb_add(&FdbSpec { vni, mac: *mac, to: to.clone(), state: *state }, Origin::Command)?;
             }
-            Given::Flood(remote) => {
-                let to = Destination::Remote(remote.clone());
-                let spec = FdbSpec { vni, mac: Mac::ZERO, to, state: FdbState::Permanent };
-                dataplane.fdb_append(&spec, Origin::Command)?;
-            }
+            Given::Flood(remote) => append(dataplane, vni, Mac::ZERO, remote)?,
+            Given::Group(group, remote) => append(dataplane, vni, *group, remote)?,
             Given::Neigh(addr, neighbour) => {
                 dataplane.neigh_add(vni, *addr, *neighbour, Origin::Command)?;
             }
@@ -149,6 +151,13 @@ impl Bed {
             (None, dst) => dst.map_or_else(String::new, |dst| dst.to_string()),
         }))
     }
+}
+
+/// Adds a remote to a list.
+fn append(dataplane: &mut Dataplane, vni: Vni, mac: Mac, remote: &Remote) -> Result<()> {
+    let to = Destination::Remote(remote.clone());
+    let spec = FdbSpec { vni, mac, to, state: FdbState::Permanent };
+    Ok(dataplane.fdb_append(&spec, Origin::Command)?)
 }
 
 /// The change that makes any options these.

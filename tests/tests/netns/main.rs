@@ -5,9 +5,11 @@
 mod anywhere;
 mod beside;
 mod counters;
+mod fdb;
 mod flood;
 mod inner;
 mod lab;
+mod large;
 mod learning;
 mod life;
 mod neighbours;

@@ -17,7 +17,7 @@ fn node(switch: &Switch) -> Node {
     node.must("ip link add spare type veth peer name peer");
     node.must("ip link add spare2 type veth peer name peer2");
     let config = std::env::temp_dir().join(format!("{}.toml", node.netns.name()));
-    let limits = "[limits]\nvnis = 3\nports = 1\nfdb = 3\nneigh = 1\nvteps = 2\n";
+    let limits = "[limits]\nvnis = 3\ngroups = 1\nports = 1\nfdb = 3\nneigh = 1\nvteps = 2\n";
     fs::write(&config, limits).unwrap();
     node.start(&format!("--config {}", config.display()));
     fs::remove_file(config).unwrap();
@@ -90,7 +90,7 @@ fn wrong_commands_say_what_is_wrong_and_change_nothing() {
         (
             "fdb del 00:00:00:00:00:00 dst 192.168.104.9 vni 42",
             1,
-            "error: remote 192.168.104.9 in the flood list of VNI 42 does not exist\n",
+            "error: FDB entry 00:00:00:00:00:00 to 192.168.104.9 in VNI 42 does not exist\n",
         ),
         (
             "fdb get 02:42:c0:a8:00:04 vni 42",
@@ -118,9 +118,9 @@ fn wrong_commands_say_what_is_wrong_and_change_nothing() {
             "error: FDB entry 02:42:c0:a8:00:03 in VNI 42 exists\n",
         ),
         (
-            "fdb append 00:00:00:00:00:00 dst 192.168.104.3 vni 42",
+            "fdb add 00:00:00:00:00:00 dst 192.168.104.4 vni 42",
             1,
-            "error: remote 192.168.104.3 in the flood list of VNI 42 exists\n",
+            "error: FDB entry 00:00:00:00:00:00 in VNI 42 exists\nhint: append adds one more destination\n",
         ),
         ("neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:04 vni 42", 1, "error: "),
         // What cannot be.
@@ -145,9 +145,30 @@ fn wrong_commands_say_what_is_wrong_and_change_nothing() {
             "error: VTEP 0.0.0.0 is not a unicast address\n",
         ),
         (
-            "fdb add 01:00:5e:00:00:01 dst 192.168.104.3 vni 42",
+            "fdb replace 01:00:5e:00:00:01 dst 192.168.104.3 vni 42",
             1,
-            "error: FDB entry 01:00:5e:00:00:01 in VNI 42 is a group address; groups go to the flood list",
+            "error: the list of 01:00:5e:00:00:01 in VNI 42 cannot be replaced: it may have many remotes\nhint: ",
+        ),
+        (
+            "fdb replace 00:00:00:00:00:00 dst 192.168.104.3 vni 42",
+            1,
+            "error: the flood list of VNI 42 cannot be replaced: it may have many remotes\nhint: ",
+        ),
+        (
+            "fdb del 01:00:5e:00:00:01 vni 42",
+            1,
+            "error: FDB entry 01:00:5e:00:00:01 in VNI 42 does not exist\n",
+        ),
+        (
+            "fdb del 02:42:c0:a8:00:03 dst 192.168.104.3 port 4790 vni 42",
+            1,
+            "error: FDB entry 02:42:c0:a8:00:03 to 192.168.104.3 in VNI 42 has another VNI or port on the wire\n\
+             hint: name them: src_vni 42 vni 42 port 4789\n",
+        ),
+        (
+            "fdb add 01:00:5e:00:00:01 port-dev veth1 vni 42",
+            1,
+            "error: the list of 01:00:5e:00:00:01 in VNI 42 takes remotes; ",
         ),
         (
             "fdb append 02:42:c0:a8:00:04 dst 192.168.104.3 vni 42",
@@ -188,6 +209,7 @@ fn full_tables_say_so_and_stay_as_they_are() {
         "fdb add 02:42:c0:a8:00:04 dst 192.168.104.3 vni 42",
         "fdb add 02:42:c0:a8:00:05 dst 192.168.104.3 vni 42",
         "fdb append 00:00:00:00:00:00 dst 192.168.104.4 vni 42",
+        "fdb append 01:00:5e:00:00:01 dst 192.168.104.4 vni 42",
     ] {
         node.ok(line);
     }
@@ -198,6 +220,7 @@ fn full_tables_say_so_and_stay_as_they_are() {
         ("fdb add 02:42:c0:a8:00:06 dst 192.168.104.3 vni 42", "(3 entries)\nhint: "),
         ("neigh add 12.12.12.4 lladdr 02:42:c0:a8:00:04 vni 42", "(1 entries)\nhint: "),
         ("fdb append 00:00:00:00:00:00 dst 192.168.104.5 vni 42", "(2 entries)\nhint: "),
+        ("fdb append 01:00:5e:00:00:02 dst 192.168.104.4 vni 42", "(1 entries)\nhint: "),
         ("vtep allow 192.168.104.5 vni 42", "(2 entries)\nhint: "),
     ];
     let mut wrong = String::new();

@@ -5,6 +5,7 @@ mod decap;
 mod encap;
 mod entropy;
 mod flood;
+mod groups;
 mod helper;
 mod learning;
 mod local;

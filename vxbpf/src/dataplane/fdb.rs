@@ -187,7 +187,7 @@ impl Dataplane {
 
     /// The error that there is no such destination; `near` differs in VNI or port only.
     pub(super) fn elsewhere(&self, vni: Vni, mac: Mac, dst: &Remote, near: Option<(u32, [u8; 2])>) -> Error {
-        let what = format!("{} to {}", entry_name(vni, mac), dst.addr);
+        let what = format!("FDB entry {mac} to {} in VNI {vni}", dst.addr);
         let Some((dst_vni, dstport)) = near else { return Error::not_found(what) };
         let port = u16::from_be_bytes(dstport);
         Error::State {

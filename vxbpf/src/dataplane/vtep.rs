@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use vxbpf_common::{
     Addr, Vni,
-    fdb::{ORIGIN_COMMAND, STATE_DYNAMIC},
+    counters::OTHER_SLOT,
+    fdb::{FdbEntry, ORIGIN_COMMAND, ORIGIN_LEARNED, STATE_DYNAMIC},
     neigh::VniAddr,
     vni::VNI_VTEP_ANY,
     vtep::{POLICY_ALLOW, POLICY_DENY, POLICY_NONE, Vtep},
@@ -96,7 +97,7 @@ impl Dataplane {
     /// The counters of a VTEP, for an entry that does not name it.
     pub(super) fn vtep_slot(&self, vni: Vni, addr: Addr) -> Result<u32> {
         let vtep = self.maps.vteps.get(&VniAddr::new(vni, addr))?;
-        Ok(vtep.map_or(vxbpf_common::counters::OTHER_SLOT, |vtep| vtep.slot))
+        Ok(vtep.map_or(OTHER_SLOT, |vtep| vtep.slot))
     }
 
     fn vtep_or_new(&mut self, key: &VniAddr) -> Result<Vtep> {
@@ -108,7 +109,8 @@ impl Dataplane {
     }
 
     /// Stores a VTEP, or removes it when nothing keeps it; then stations that were learned behind it go too, since
-    /// their counters do and, with the filter on, they could no longer be heard.
+    /// their counters do and, with the filter on, they could no longer be heard. A dynamic entry that somebody made
+    /// stays.
     fn vtep_store(&mut self, key: &VniAddr, vtep: Vtep) -> Result<()> {
         if vtep.refs > 0 || vtep.policy != POLICY_NONE {
             return self.maps.vteps.insert(key, &vtep);
@@ -116,7 +118,11 @@ impl Dataplane {
         self.maps.vteps.remove(key)?;
         for (station, entry) in self.maps.fdb.entries()? {
             if entry.state == STATE_DYNAMIC && entry.remote == key.addr() && station.vni() == key.vni() {
-                self.fdb_remove(&station, &entry)?;
+                if entry.origin == ORIGIN_LEARNED {
+                    self.fdb_remove(&station, &entry)?;
+                } else {
+                    self.maps.fdb.insert(&station, &FdbEntry { slot: OTHER_SLOT, ..entry })?;
+                }
             }
         }
         Ok(())

@@ -72,6 +72,16 @@ impl Row {
         self.given(Given::Flood(to(remote, Some(dst_vni), Some(port))))
     }
 
+    /// A remote of a group's own list.
+    pub fn group_to(self, group: Mac, remote: Ipv4Addr) -> Self {
+        self.given(Given::Group(group, to(remote, None, None)))
+    }
+
+    /// The same with a VNI and a UDP port of its own.
+    pub fn group_in(self, group: Mac, remote: Ipv4Addr, dst_vni: u32, port: u16) -> Self {
+        self.given(Given::Group(group, to(remote, Some(dst_vni), Some(port))))
+    }
+
     /// A frame that a port sent before.
     pub fn heard_on(self, port: &str, frame: &Frame) -> Self {
         self.given(Given::Heard(Program::FromPort, port.to_owned(), frame.bytes()))

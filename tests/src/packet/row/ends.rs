@@ -222,7 +222,7 @@ impl Row {
 fn names(given: &Given, vtep: Ipv4Addr) -> bool {
     match given {
         Given::Allow(addr) | Given::Deny(addr) => *addr == vtep,
-        Given::Flood(remote) => remote.addr == vtep,
+        Given::Flood(remote) | Given::Group(_, remote) => remote.addr == vtep,
         Given::Fdb(_, Destination::Remote(remote), state) => {
             remote.addr == vtep && *state != FdbState::Dynamic
         }
