@@ -12,6 +12,7 @@ pub mod entropy;
 pub mod event;
 pub mod fdb;
 pub mod flood;
+pub mod icmp;
 pub mod instance;
 pub mod mac;
 pub mod nd;

@@ -18,6 +18,7 @@ use crate::{
     maps,
     nexthop::NOWHERE,
     packet::Packet,
+    too_big::Begin,
     verdict::{self, Verdict},
 };
 
@@ -86,6 +87,10 @@ pub struct Account {
     pub(crate) dst_vni: u32,
     /// The way there.
     pub(crate) hop: NextHop,
+    /// Of a packet that is too big: what fits.
+    pub(crate) mtu: u32,
+    /// For the answer to it.
+    pub(crate) begin: Begin,
     /// For flooding.
     pub(crate) replica: Replica,
 }

@@ -81,7 +81,7 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     if station.ifindex == 0 {
         return Err(DropReason::SplitHorizon);
     }
-    deliver::to_port::<P>(account, station.ifindex, false)
+    deliver::to_port(pkt, account, station.ifindex, false)
 }
 
 /// Removes the outer headers. A frame that the kernel then files under another protocol must pass the port's

@@ -9,12 +9,14 @@ use crate::{
     account::Account,
     maps,
     packet::Packet,
+    too_big,
     verdict::{self, Verdict},
 };
 
 /// To the port on `ifindex`.
 #[inline(always)]
 pub(crate) fn to_port<P: Packet>(
+    pkt: &P,
     account: &mut Account,
     ifindex: u32,
     from_isolated: bool,
@@ -25,6 +27,10 @@ pub(crate) fn to_port<P: Packet>(
     }
     if !P::can_send_to(ifindex) {
         return Ok(Verdict::Pass);
+    }
+    if let Some(mtu) = too_big::for_port(pkt, account, ifindex) {
+        account.mtu = mtu;
+        return Err(DropReason::TooBig);
     }
     account.out = ifindex;
     account.out_slot = port.slot;

@@ -4,7 +4,7 @@ use network_types::eth::EthHdr;
 use vxbpf_common::{
     Addr, DropReason, Mac, Vni, ageing, ecn,
     fdb::{FdbEntry, FdbKey},
-    outer::{Outer, Tunnel},
+    outer::{Outer, Tunnel, bytes},
     port::{PORT_ISOLATED, PORT_MAC_LOCK},
     vni::{DF_INHERIT, DF_UNSET, VNI_TOS_INHERIT, VNI_TTL_INHERIT, VniConfig},
 };
@@ -51,7 +51,7 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     match station.ifindex {
         0 => to_remote(pkt, account, station),
         to if to == ifindex => Err(DropReason::SamePort),
-        to => deliver::to_port::<P>(account, to, port.has(PORT_ISOLATED)),
+        to => deliver::to_port(pkt, account, to, port.has(PORT_ISOLATED)),
     }
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn push<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Acco
 }
 
 #[inline(always)]
-fn write<O: Outer + Header, P: Packet>(pkt: &mut P, account: &Account) -> Result<(), DropReason> {
+fn write<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> Result<(), DropReason> {
     let vni = Vni::new(account.vni).and_then(maps::vni);
     let (Some(instance), Some(config)) = (maps::instance(), vni) else { return Err(DropReason::NoRoute) };
     let dst_vni = Vni::new(account.dst_vni).ok_or(DropReason::NoRoute)?;
@@ -115,8 +115,13 @@ fn write<O: Outer + Header, P: Packet>(pkt: &mut P, account: &Account) -> Result
     let flow = Flow::of(pkt, &eth);
     let tunnel = tunnel(config, &flow).to(instance, account.remote, dst_vni, account.dstport);
     let len = pkt.len() + pkt.hidden_len();
-    // The MTU of a way without neighbour is not known yet.
-    if account.hop.mtu != 0 && longest(pkt, &flow, len) + O::IP_OVERHEAD > account.hop.mtu {
+    // Of a way without neighbour only the interface is known yet.
+    let mtu = match account.hop.mtu {
+        0 => pkt.mtu_of(account.hop.ifindex).unwrap_or(u32::MAX),
+        mtu => mtu,
+    };
+    if longest(pkt, &flow, len) + O::IP_OVERHEAD > mtu {
+        account.mtu = mtu.saturating_sub(bytes::<O>() + pkt.hidden_len());
         return Err(DropReason::TooBig);
     }
     let outer = O::new(&tunnel, account.hop.src_mac, account.hop.dst_mac, len).ok_or(DropReason::NoRoute)?;

@@ -106,8 +106,8 @@ fn xdp_action(mut frame: xdp::Frame, account: &mut Account, direction: Direction
         return xdp::PASS;
     }
     write(&mut frame, account, direction);
-    // The driver left no room in front of the frame: TC makes its own.
-    if account.outcome() == Err(DropReason::EncapFailed) {
+    // The driver left no room in front of the frame: TC makes its own. A frame that is too big TC answers; it is as it was.
+    if let Err(DropReason::EncapFailed | DropReason::TooBig) = account.outcome() {
         return xdp::PASS;
     }
     account.settle(direction);

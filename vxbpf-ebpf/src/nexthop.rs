@@ -8,7 +8,7 @@ use aya_ebpf::{
         BPF_FIB_LKUP_RET_FWD_DISABLED, BPF_FIB_LKUP_RET_NO_NEIGH, BPF_FIB_LKUP_RET_SUCCESS,
         bpf_fib_lookup as FibParams,
     },
-    helpers::{bpf_check_mtu, bpf_fib_lookup},
+    helpers::bpf_fib_lookup,
 };
 use vxbpf_common::{
     Addr, Mac,
@@ -73,20 +73,10 @@ pub(crate) fn find<P: Packet>(
 /// The way to a group: out of the underlay, where everybody who joined hears it. No route and no neighbour.
 #[inline(always)]
 fn to_group<P: Packet>(pkt: &P, hop: &mut NextHop, instance: &Instance, group: Addr) -> Reach {
-    let mtu = pkt.mtu_of(instance.ifindex);
+    let Some(mtu) = pkt.mtu_of(instance.ifindex) else { return Reach::None };
     let (src_mac, dst_mac) = (instance.mac, group.group_mac());
     *hop = NextHop { ifindex: instance.ifindex, mtu, src_mac, dst_mac, ..NOWHERE };
-    if mtu == 0 { Reach::None } else { Reach::Known }
-}
-
-/// The MTU of an interface, 0 if there is no such interface. (Since Linux 5.12.)
-#[inline(always)]
-pub(crate) fn mtu(ctx: *mut c_void, ifindex: u32) -> u32 {
-    let mut mtu = 0;
-    // SAFETY: the pointer is to a local of the size the helper wants, the context is the hook's own. Whether the
-    // packet at hand would fit is not asked: the MTU comes back either way.
-    let ret = unsafe { bpf_check_mtu(ctx, ifindex, &raw mut mtu, 0, 0) };
-    if ret < 0 { 0 } else { mtu }
+    Reach::Known
 }
 
 /// Whether a frame is due to go through the kernel's neighbour code.

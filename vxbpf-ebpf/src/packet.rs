@@ -8,6 +8,7 @@ use core::{ffi::c_void, ptr};
 use network_types::{
     arp::ArpHdr,
     eth::EthHdr,
+    icmp::Icmpv4Hdr,
     ip::{Ipv4Hdr, Ipv6Hdr},
     vlan::VlanHdr,
 };
@@ -21,7 +22,7 @@ use vxbpf_common::{
     outer::{Outer, Outer4, Outer6},
 };
 
-use crate::flood::Replica;
+use crate::{flood::Replica, too_big::Begin};
 
 /// A type that any bytes of a packet are a value of, and that has no padding.
 ///
@@ -35,7 +36,10 @@ macro_rules! headers {
         unsafe impl Header for $name {}
     )+ };
 }
-headers!(Event, EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Outer4, Outer6, NdPacket, u8, [u8; 2], [u8; 4]);
+headers!(
+    Event, EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Icmpv4Hdr, Outer4, Outer6, NdPacket, u8, [u8; 2],
+    [u8; 4]
+);
 
 /// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
 /// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.
@@ -75,6 +79,8 @@ pub enum Reach {
 pub trait Packet {
     /// Whether the hook can hand packets to the kernel's neighbour code.
     const RESOLVES: bool;
+    /// Whether the hook can turn a packet into an error that quotes it.
+    const QUOTES: bool;
 
     /// Bytes of the frame.
     fn len(&self) -> u32;
@@ -141,11 +147,18 @@ pub trait Packet {
     /// interface `from`.
     fn route(&self, from: u32, local: Addr, remote: Addr, hop: &mut NextHop) -> Reach;
 
-    /// The MTU of an interface; 0 if there is no such interface.
-    fn mtu_of(&self, ifindex: u32) -> u32;
-
     /// Whether this hook can send frames out of that interface.
     fn can_send_to(ifindex: u32) -> bool;
+
+    /// The MTU of an interface, if there is one.
+    fn mtu_of(&self, ifindex: u32) -> Option<u32>;
+
+    /// Cuts the packet behind its Ethernet header to `quote` bytes and puts `headers` zeros between the two, with no
+    /// checksum or segmentation left to do for anybody. `begin` is for the hook's use. None when it cannot.
+    fn quote(&mut self, begin: &mut Begin, quote: u32, headers: u32) -> Option<()>;
+
+    /// The sum of the 16-bit words of `LEN` bytes at an offset, added to `seed`, in memory order.
+    fn sum<const LEN: usize>(&self, offset: usize, seed: u32) -> Option<u32>;
 
     /// Sends a copy out of an interface.
     fn copy_to(&mut self, ifindex: u32) -> Result<(), DropReason>;

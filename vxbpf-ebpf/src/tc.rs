@@ -29,6 +29,8 @@ use crate::{
     flood::{self, Replica},
     nexthop,
     packet::{self, Header, Packet, Reach},
+    quote,
+    too_big::{self, Begin},
 };
 
 /// On to the next program or the stack.
@@ -320,6 +322,7 @@ impl VlanTag {
 
 impl Packet for Skb {
     const RESOLVES: bool = true;
+    const QUOTES: bool = true;
 
     #[inline(always)]
     fn is_ip(&self) -> bool {
@@ -389,13 +392,24 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn mtu_of(&self, ifindex: u32) -> u32 {
-        nexthop::mtu(self.ctx.as_ptr(), ifindex)
+    fn can_send_to(_ifindex: u32) -> bool {
+        true
     }
 
     #[inline(always)]
-    fn can_send_to(_ifindex: u32) -> bool {
-        true
+    fn mtu_of(&self, ifindex: u32) -> Option<u32> {
+        too_big::mtu_of(self.ctx.as_ptr(), ifindex)
+    }
+
+    #[inline(always)]
+    fn quote(&mut self, begin: &mut Begin, quote: u32, headers: u32) -> Option<()> {
+        quote::behind(self.raw(), begin, quote, headers)
+    }
+
+    #[inline(always)]
+    fn sum<const LEN: usize>(&self, offset: usize, seed: u32) -> Option<u32> {
+        let (start, end) = self.bounds();
+        quote::sum::<LEN>(start + offset, end, seed)
     }
 
     #[inline(always)]

@@ -1,12 +1,16 @@
 //! From what the path decided to the bytes of the packet: deciding and writing are separate, and nothing is
 //! written before the whole decision is made.
 
-use vxbpf_common::outer::{Outer4, Outer6};
+use vxbpf_common::{
+    DropReason,
+    outer::{Outer4, Outer6},
+};
 
 use crate::{
     account::{Account, Direction},
     decap, encap, flood,
     packet::Packet,
+    too_big,
     verdict::Verdict,
 };
 
@@ -34,6 +38,9 @@ pub fn write<P: Packet>(pkt: &mut P, account: &mut Account, direction: Direction
             flood::to_remotes(pkt, account);
         }
         _ => {}
+    }
+    if P::QUOTES && direction == Direction::FromPort && account.outcome == Err(DropReason::TooBig) {
+        too_big::answer(pkt, account);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     flood::Replica,
     maps, nexthop,
     packet::{self, Packet, Reach},
+    too_big::{self, Begin},
 };
 
 /// On to the stack, where TC meets it.
@@ -53,6 +54,7 @@ impl Frame {
 
 impl Packet for Frame {
     const RESOLVES: bool = false;
+    const QUOTES: bool = false;
 
     #[inline(always)]
     fn is_ip(&self) -> bool {
@@ -118,13 +120,23 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn mtu_of(&self, ifindex: u32) -> u32 {
-        nexthop::mtu(self.ctx.as_ptr(), ifindex)
+    fn can_send_to(ifindex: u32) -> bool {
+        maps::in_devs(ifindex)
     }
 
     #[inline(always)]
-    fn can_send_to(ifindex: u32) -> bool {
-        maps::in_devs(ifindex)
+    fn mtu_of(&self, ifindex: u32) -> Option<u32> {
+        too_big::mtu_of(self.ctx.as_ptr(), ifindex)
+    }
+
+    #[inline(always)]
+    fn quote(&mut self, _begin: &mut Begin, _quote: u32, _headers: u32) -> Option<()> {
+        None
+    }
+
+    #[inline(always)]
+    fn sum<const LEN: usize>(&self, _offset: usize, _seed: u32) -> Option<u32> {
+        None
     }
 
     #[inline(always)]

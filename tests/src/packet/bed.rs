@@ -27,6 +27,8 @@ pub const LOCKED: u32 = 44;
 pub const DOWN: u32 = 45;
 /// A VNI without ports.
 pub const EMPTY: u32 = 46;
+/// The VNI of ports whose names say their MTU, [`port_mtu`].
+pub const SIZES: u32 = 47;
 /// A VNI that is not ours.
 pub const FOREIGN: u32 = 4242;
 
@@ -79,16 +81,25 @@ fn ports() -> Vec<(&'static str, u32, PortOptions)> {
         ("k1", LOCKED, PortOptions { mac_lock: vec![A], ..plain() }),
         ("d1", DOWN, plain()),
         ("d2", DOWN, PortOptions { mode: Mode::Tc, ..plain() }),
+        ("m3000", SIZES, plain()),
+        ("m2000", SIZES, plain()),
+        ("m1000", SIZES, plain()),
+        ("m570", SIZES, plain()),
     ]
 }
 
 /// All VNIs.
-pub(super) const VNIS: [u32; 5] = [V, ISOLATED, LOCKED, DOWN, EMPTY];
+pub(super) const VNIS: [u32; 6] = [V, ISOLATED, LOCKED, DOWN, EMPTY, SIZES];
 
 /// MAC address of a remote, zero of one that the kernel does not know.
 pub fn remote_mac(remote: Ipv4Addr) -> Mac {
     let [_, _, a, b] = remote.octets();
     if [R1, R2].contains(&remote) { Mac::new([2, 0xee, 0, 0, a, b]) } else { Mac::ZERO }
+}
+
+/// MTU of a port.
+pub fn port_mtu(name: &str) -> u16 {
+    name.strip_prefix('m').and_then(|mtu| mtu.parse().ok()).unwrap_or(1450)
 }
 
 /// The checked form of a VNI.
@@ -156,7 +167,7 @@ impl Bed {
 
 /// A veth pair with both ends of the same name, up but for `d2`. Notes the index of the far end.
 fn link(far: &Netns, name: &str, ends: &mut BTreeMap<usize, String>) -> Result<()> {
-    let mtu = if name == UNDERLAY { UNDERLAY_MTU.into() } else { 1450 };
+    let mtu = if name == UNDERLAY { UNDERLAY_MTU } else { port_mtu(name) }.into();
     let mac = (name == UNDERLAY).then_some(UNDERLAY_MAC);
     let end = netdev::End { name, netns: None, mac, mtu };
     netdev::create_veth(&end, &netdev::End { netns: Some(far.ns()), mac: None, ..end })?;

@@ -3,6 +3,7 @@
 //! A [`Row`] says what is there, what frame meets which program, how it ends, how it leaves and **which counters
 //! move; all others must stand still**. The [`Bed`] is the host that rows run on.
 
+mod answer;
 mod bed;
 mod counts;
 mod frame;
@@ -14,6 +15,7 @@ mod run;
 mod table;
 mod wire;
 
+pub use answer::{fragmentation_needed, packet_too_big};
 pub use bed::*;
 pub use counts::{Counter, Counts};
 pub use frame::{Frame, group_mac, solicited_node};

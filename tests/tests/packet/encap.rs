@@ -3,8 +3,7 @@
 use vxbpf::dataplane::{Df, Tos, Ttl};
 use vxbpf_common::{DropReason, instance::Errand};
 use vxbpf_tests::packet::{
-    A, B, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, SILENT, UNDERLAY, UNDERLAY_MTU, UNREACHABLE, V, Xdp,
-    run_rows,
+    A, B, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, SILENT, UNDERLAY, UNREACHABLE, V, Xdp, run_rows,
 };
 
 /// A datagram from A to B.
@@ -181,7 +180,6 @@ fn ecn() -> Vec<Row> {
 }
 
 fn ways() -> Vec<Row> {
-    let fits = usize::from(UNDERLAY_MTU) - 36;
     vec![
         Row::new("an FDB entry's VNI and UDP port are those on the wire, and we count in ours")
             .station_in(B, R1, 0x12_3456, 8472)
@@ -197,23 +195,6 @@ fn ways() -> Vec<Row> {
             .from_port("t1", &datagram())
             .xdp(Xdp::None)
             .encapsulated(R1, Outer::to(R1, V)),
-        Row::new("a frame that just fits the underlay is encapsulated")
-            .station_at(B, R1)
-            .from_port("p1", &datagram().padded_to(fits))
-            .encapsulated(R1, Outer::to(R1, V)),
-        Row::new("a frame that is a byte too long for the underlay is dropped")
-            .station_at(B, R1)
-            .from_port("p1", &datagram().padded_to(fits + 1))
-            .dropped(DropReason::TooBig),
-        Row::new("a VLAN tag counts for the length")
-            .station_at(B, R1)
-            .from_port("p1", &datagram().vlan(5).padded_to(fits + 1))
-            .dropped(DropReason::TooBig),
-        Row::new("a frame that is too long is dropped though the outer packet may be fragmented")
-            .given(Given::df(Df::Unset))
-            .station_at(B, R1)
-            .from_port("p1", &datagram().padded_to(fits + 1))
-            .dropped(DropReason::TooBig),
         Row::new("an IP packet whose next hop has no neighbour yet goes to the kernel's resolution")
             .station_at(B, SILENT)
             .from_port("p1", &datagram())

@@ -19,10 +19,6 @@ pub(crate) fn rows() -> Vec<Row> {
             .station_on(B, "p2")
             .from_port("p1", &frame().vlan(5))
             .delivered("p2"),
-        Row::new("a frame that is too long for the underlay may go to another port")
-            .station_on(B, "p2")
-            .from_port("p1", &frame().padded_to(3000))
-            .delivered("p2"),
         Row::new("XDP leaves a port in mode tc to TC")
             .station_on(B, "t1")
             .from_port("p1", &frame())

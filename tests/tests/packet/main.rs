@@ -12,3 +12,4 @@ mod local;
 mod nd;
 mod reasons;
 mod refused;
+mod too_big;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::reasons;
 
-use crate::{arp, decap, encap, flood, helper, learning, local, nd, refused};
+use crate::{arp, decap, encap, flood, helper, learning, local, nd, refused, too_big};
 
 #[test]
 fn each_drop_reason_is_provoked_by_a_row() {
@@ -19,6 +19,7 @@ fn each_drop_reason_is_provoked_by_a_row() {
         local::rows(),
         nd::rows(),
         refused::rows(),
+        too_big::rows(),
     ];
     let provoked: HashSet<_> = tables.iter().flat_map(|rows| reasons(rows)).collect();
     let missing: Vec<_> = DropReason::ALL.iter().filter(|reason| !provoked.contains(reason)).collect();

@@ -158,6 +158,12 @@ impl Row {
         self.copy(port, frame.bytes())
     }
 
+    /// The port that it came from gets another frame, these bytes.
+    pub fn told(self, answer: Vec<u8>) -> Self {
+        let port = self.input.dev.clone();
+        self.copy(&port, answer)
+    }
+
     fn copy(mut self, port: &str, frame: Vec<u8>) -> Self {
         self.counts.sent(Counter::Port(port.to_owned()), frame.len());
         self.copies.push((port.to_owned(), Leaves::Bytes(untagged(frame))));
