@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -30,13 +30,18 @@ pub fn transfer(from: &Pod, to: &Pod, bytes: usize) {
 
 /// The same between any namespaces, to an address of the second.
 pub fn try_transfer(from: &Netns, to: &Netns, addr: Ipv4Addr, bytes: usize) -> Result<()> {
+    try_transfer_to(from, to, addr.into(), bytes)
+}
+
+/// The same with an address of either family.
+pub fn try_transfer_to(from: &Netns, to: &Netns, addr: IpAddr, bytes: usize) -> Result<()> {
     let (listener, port) = to.run(|| {
         let listener = TcpListener::bind((addr, 0)).context("listen")?;
         let port = listener.local_addr()?.port();
         Ok((listener, port))
     })?;
     let mut client = from.run(|| {
-        let target = SocketAddrV4::new(addr, port).into();
+        let target = SocketAddr::new(addr, port);
         TcpStream::connect_timeout(&target, STALL).context("connect")
     })?;
     let (mut server, _) = listener.accept().context("accept")?;

@@ -130,7 +130,7 @@ const LEN6: u32 = MIN_MTU6 - 40;
 
 /// What the pseudo-header has beside the addresses: length and protocol (RFC 8200 section 8.1), as a sum to begin
 /// with.
-pub const PSEUDO6: u32 = ((LEN6 + IPPROTO_ICMPV6 as u32) as u16).to_be() as u32;
+pub const PSEUDO6: u32 = u16::from_ne_bytes(be16(LEN6 + IPPROTO_ICMPV6 as u32)) as u32;
 
 /// The checksum field, from the sum over everything with that field as zero. Both as they are in memory: such sums do
 /// not depend on the order of bytes (RFC 1071 section 2 B).

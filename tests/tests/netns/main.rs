@@ -15,6 +15,7 @@ mod life;
 mod neighbours;
 mod policy;
 mod ports;
+mod too_big;
 mod tutorial;
 mod underlay;
 mod wrong;
