@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv6Addr},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -147,16 +148,25 @@ fn tcp_goes_on_when_the_underlays_mtu_drops_meanwhile() {
     let (from, to) = (overlay.pod(1, 1), overlay.pod(2, 1));
     for addr in [IpAddr::from(to.addr), v6(to).into()] {
         let dropped = overlay.nodes[0].drops("too_big");
+        let stop = AtomicBool::new(false);
+        let set_mtu = |mtu: u16| overlay.nodes[0].must(&format!("ip link set eth1 mtu {mtu}"));
         thread::scope(|scope| {
-            let transfer = scope.spawn(|| try_transfer_to(&from.netns, &to.netns, addr, 512 << 20));
-            let received = || to.received();
-            let before = received();
-            wait::expect("the transfer to begin", wait::SOON, || received() > before + 100);
-            overlay.nodes[0].must(&format!("ip link set eth1 mtu {LESS}"));
-            transfer.join().unwrap().unwrap();
+            // At any time there is a connection in the middle of its work.
+            let transfers = scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    try_transfer_to(&from.netns, &to.netns, addr, 32 << 20)?;
+                }
+                anyhow::Ok(())
+            });
+            let before = to.received();
+            wait::expect("a transfer", wait::SOON, || to.received() > before + 100);
+            set_mtu(LESS);
+            let told = wait::until(wait::SOON, || overlay.nodes[0].drops("too_big") > dropped);
+            stop.store(true, Ordering::Relaxed);
+            transfers.join().unwrap().unwrap();
+            assert!(told, "nothing was too big");
         });
-        assert!(overlay.nodes[0].drops("too_big") > dropped, "it was over before");
-        overlay.nodes[0].must("ip link set eth1 mtu 1500");
+        set_mtu(1500);
         thread::sleep(FOLLOWED);
     }
 }
@@ -173,4 +183,31 @@ fn a_pod_hears_that_another_ports_mtu_is_smaller() {
     for addr in [IpAddr::from(to.addr), v6(to).into()] {
         try_transfer_to(&from.netns, &to.netns, addr, 4 << 20).unwrap();
     }
+}
+
+#[test]
+fn what_does_not_fit_is_said_when_a_port_is_added_and_when_the_underlay_changes() {
+    let mut overlay = Overlay::create(&Plan { nodes: &[(Backend::Vxbpf, 1)], ..Plan::default() });
+    let add = |overlay: &Overlay, port: u16, pod: u16| {
+        let node = &overlay.nodes[0];
+        node.ok("port del veth1");
+        node.must(&format!("ip link set veth1 mtu {port}"));
+        overlay.pod(1, 1).must(&format!("ip link set eth0 mtu {pod}"));
+        let said = node.vxbpf("port add veth1 vni 42");
+        assert!(said.is_ok(), "{said:?}");
+        said.stderr
+    };
+    let both = "ip link set dev veth1 mtu 1450, and at its other end: ip link set dev eth0 mtu 1450";
+    for (port, pod) in [(1500, 1500), (1500, 1450), (1450, 1500)] {
+        let said = add(&overlay, port, pod);
+        assert!(said.starts_with(&format!("warning: veth1 has MTU {port}, but ")), "{said}");
+        assert!(said.contains(both), "{said}");
+    }
+    assert_eq!(add(&overlay, 1450, 1450), "");
+    assert_eq!(add(&overlay, 1400, 1300), "");
+    add(&overlay, 1450, 1450);
+    overlay.node(1).must(&format!("ip link set eth1 mtu {LESS}"));
+    let daemon = overlay.node(1).daemon();
+    daemon.wait_log("the MTU of the underlay interface eth1 is 1400 now, was 1500");
+    daemon.wait_log("veth1 has MTU 1450, but no more than 1350 fits the underlay's 1400");
 }

@@ -25,7 +25,7 @@ use self::{
 use crate::{
     Error, Result, config,
     dataplane::{Dataplane, Settings},
-    netdev,
+    netdev::{self, LinkChange},
 };
 
 /// How often expired entries are removed. They are not seen by look-ups from the moment they expire.
@@ -110,7 +110,7 @@ async fn serve_until_stopped(
         None => None,
     };
     // Before the ports are looked at for the first time, so that none vanishes unseen.
-    let mut removed = pin!(netdev::removed_links().await?);
+    let mut changes = pin!(netdev::link_changes().await?);
     let mut log = EventLog::new(service.events()?, service.instance())?;
     if let Some(config) = &ready.config {
         service.apply(config)?;
@@ -146,8 +146,9 @@ async fn serve_until_stopped(
                 error!("events are no longer logged: {e}");
                 listening = false;
             },
-            link = removed.next(), if watching => match link {
-                Some(ifindex) => service.link_removed(ifindex),
+            change = changes.next(), if watching => match change {
+                Some(LinkChange::Removed(ifindex)) => service.link_removed(ifindex),
+                Some(LinkChange::Changed(ifindex, mtu)) => service.link_changed(ifindex, mtu),
                 None => {
                     warn!("the kernel no longer tells of interfaces that go away; looking every {SWEEP:?} instead");
                     watching = false;

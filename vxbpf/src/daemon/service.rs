@@ -23,13 +23,16 @@ pub(super) struct Service {
     config: Option<PathBuf>,
     /// Index of the underlay interface, until it goes away.
     underlay: Option<u32>,
+    /// Its MTU when we last looked.
+    mtu: u32,
 }
 
 impl Service {
     /// Takes care of an instance that was just started.
     pub(super) fn new(dataplane: Dataplane, settings: Settings, config: Option<PathBuf>) -> Self {
-        let underlay = netdev::link(&settings.iface).map(|link| link.index).ok();
-        Self { dataplane, settings, config, underlay }
+        let underlay = netdev::link(&settings.iface).ok();
+        let mtu = underlay.as_ref().map_or(0, |link| link.mtu);
+        Self { dataplane, settings, config, underlay: underlay.map(|link| link.index), mtu }
     }
 
     /// The instance's name.
@@ -108,6 +111,19 @@ impl Service {
         let of_a_port = |ports: Vec<PortInfo>| ports.iter().any(|port| port.ifindex == ifindex);
         if self.underlay == Some(ifindex) || self.dataplane.ports().is_ok_and(of_a_port) {
             self.look_for_lost();
+        }
+    }
+
+    /// Something about an interface of this namespace may be new. The data path follows by itself.
+    pub(super) fn link_changed(&mut self, ifindex: u32, mtu: u32) {
+        if self.underlay != Some(ifindex) || self.mtu == mtu {
+            return;
+        }
+        info!("the MTU of the underlay interface {} is {mtu} now, was {}", self.settings.iface, self.mtu);
+        self.mtu = mtu;
+        match self.dataplane.ports_fit(mtu) {
+            Ok(warnings) => warnings.iter().for_each(|warning| warn!("{warning}")),
+            Err(e) => warn!("cannot compare the MTU of ports with it: {e}"),
         }
     }
 

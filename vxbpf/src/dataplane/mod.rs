@@ -6,6 +6,7 @@ mod attach;
 mod events;
 mod fdb;
 mod fdb_view;
+mod fit;
 mod helpers;
 pub mod info;
 mod lists;

@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use vxbpf_common::{
     Vni,
     fdb::STATE_DYNAMIC,
-    flood::FloodList,
     flood::MAX_PORTS,
     instance::INSTANCE_CLSACT,
-    outer::{Outer, Outer4, Outer6},
     port::{MacLockKey, PORT_AUTO, PORT_ISOLATED, PORT_MAC_LOCK, PORT_VETH, PORT_XDP, Port},
 };
 
@@ -51,8 +49,7 @@ impl Dataplane {
         }
         let mut added = PortAdded::default();
         if let Some(underlay) = underlay.iter().find(|link| link.index == self.instance.ifindex) {
-            let overhead = self.overhead(&self.flood_list(vni)?);
-            added.warnings.extend(mtu_warning(&link, underlay.mtu, overhead));
+            added.warnings.extend(self.port_fits(&link, underlay, vni));
         }
         let xdp = match options.mode {
             Mode::Tc => false,
@@ -264,13 +261,7 @@ impl Dataplane {
         if learned { self.recount(names::vni(port.vni)) } else { Ok(()) }
     }
 
-    /// What encapsulation adds to the frames of a VNI, at the most, as far as its flood list tells.
-    fn overhead(&self, list: &FloodList) -> usize {
-        let over_v6 = self.instance.local4.is_none() || list.remotes6_len != 0;
-        if over_v6 { Outer6::LEN } else { Outer4::LEN }
-    }
-
-    fn in_netns<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+    pub(super) fn in_netns<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         in_netns(self.instance.netns, work)
     }
 }
@@ -281,17 +272,4 @@ pub(super) fn in_netns<T: Send>(inode: u64, work: impl FnOnce() -> T + Send) -> 
         return Ok(work());
     }
     netns::find(inode)?.0.run(work)
-}
-
-/// A port that lets through what the underlay cannot carry is a black hole for large packets.
-fn mtu_warning(port: &Link, underlay: u32, overhead: usize) -> Option<String> {
-    let overhead = u32::try_from(overhead).unwrap_or(u32::MAX);
-    let fits = underlay.saturating_sub(overhead);
-    (port.mtu > fits).then(|| {
-        format!(
-            "{} has MTU {}, but no more than {fits} fits the underlay's {underlay}: larger packets are dropped; \
-             set the MTU on both ends (ip link set dev {} mtu {fits})",
-            port.name, port.mtu, port.name
-        )
-    })
 }

@@ -32,6 +32,8 @@ pub struct Link {
     pub ethernet: bool,
     /// Whether its other end (of a veth, say) is in another network namespace.
     pub leads_out: bool,
+    /// Index of its other end, and the id that we have for the namespace of that, if it is another.
+    pub(crate) peer: Option<(u32, Option<i32>)>,
 }
 
 /// What an interface is.
@@ -89,7 +91,7 @@ pub(super) fn find(name: &str) -> Result<Option<Link>> {
     }
 }
 
-fn read(message: &LinkMessage) -> Link {
+pub(super) fn read(message: &LinkMessage) -> Link {
     let header = &message.header;
     let mut link = Link {
         index: header.index,
@@ -100,7 +102,9 @@ fn read(message: &LinkMessage) -> Link {
         up: header.flags.contains(LinkFlags::Up),
         ethernet: header.link_layer_type == LinkLayerType::Ether,
         leads_out: false,
+        peer: None,
     };
+    let mut namespace = None;
     if header.flags.contains(LinkFlags::Loopback) {
         link.kind = LinkKind::Other("loopback".to_owned());
     }
@@ -109,14 +113,18 @@ fn read(message: &LinkMessage) -> Link {
             link.name.clone_from(name);
         } else if let LinkAttribute::Mtu(mtu) = attribute {
             link.mtu = *mtu;
-        } else if let LinkAttribute::LinkNetNsId(_) = attribute {
+        } else if let LinkAttribute::LinkNetNsId(id) = attribute {
             link.leads_out = true;
+            namespace = Some(*id);
+        } else if let LinkAttribute::Link(index) = attribute {
+            link.peer = Some((*index, None));
         } else if let LinkAttribute::Address(bytes) = attribute {
             link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac::new);
         } else if let LinkAttribute::LinkInfo(infos) = attribute {
             link.kind = read_kind(infos).unwrap_or(link.kind);
         }
     }
+    link.peer = link.peer.map(|(index, _)| (index, namespace));
     link
 }
 
