@@ -113,12 +113,13 @@ mod tests {
 
     #[test]
     fn remotes_of_two_families_share_the_list_and_keep_their_order() {
-        for v6 in [0, 1, 100, MAX_REMOTES as u32] {
-            let mixed: Vec<_> =
-                (0..MAX_REMOTES as u32).map(|n| remote(n % 3 == 0 && n < v6 * 3, n)).collect();
+        let max = u32::try_from(MAX_REMOTES).expect("a small number");
+        for v6 in [0, 1, 100, max] {
+            let mixed: Vec<_> = (0..max).map(|n| remote(n % 3 == 0 && n < v6 * 3, n)).collect();
             let mut list = FloodList::zeroed();
             list.set_remotes(&mixed);
-            let (four, six): (Vec<_>, Vec<_>) = mixed.iter().partition(|r| r.addr.as_v4().is_some());
+            let (four, six) =
+                mixed.iter().partition::<Vec<&FloodRemote>, _>(|remote| remote.addr.as_v4().is_some());
             assert!(list.remotes().eq(four.iter().copied().chain(six.iter().copied())));
             assert_eq!(list.remotes_len() as usize, MAX_REMOTES);
             assert_eq!(list.remote(true, six.len()), None);

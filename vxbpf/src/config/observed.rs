@@ -76,6 +76,8 @@ impl Observed {
         let tunnel =
             info.dst.map(|addr| Tunnel { addr, vni: info.dst_vni, port: info.port }.on(info.vni, dstport));
         match (tunnel, &info.dev) {
+            // The group is an option of its VNI.
+            (Some(tunnel), _) if tunnel.addr.is_multicast() => {}
             (Some(tunnel), _) if !info.mac.is_station() => {
                 self.flood.insert((info.vni, info.mac, tunnel), Seen::new((), info.origin));
             }

@@ -116,7 +116,13 @@ impl Service {
 
     /// Something about an interface of this namespace may be new. The data path follows by itself.
     pub(super) fn link_changed(&mut self, ifindex: u32, mtu: u32) {
-        if self.underlay != Some(ifindex) || self.mtu == mtu {
+        if self.underlay != Some(ifindex) {
+            return;
+        }
+        if let Err(e) = self.dataplane.refresh_underlay() {
+            warn!("cannot follow a change of the underlay interface {}: {e}", self.settings.iface);
+        }
+        if self.mtu == mtu {
             return;
         }
         info!("the MTU of the underlay interface {} is {mtu} now, was {}", self.settings.iface, self.mtu);

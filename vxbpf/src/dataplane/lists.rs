@@ -38,25 +38,30 @@ impl Dataplane {
         let Destination::Remote(to) = &spec.to else {
             return Err(Error::state(name(vni, mac), "takes remotes; local ports are in it by themselves"));
         };
-        self.check_remote(to.addr)?;
-        let mut list = self.list(vni, mac)?;
-        match verb {
-            Verb::Add if list.remotes_len() > 0 => {
-                return Err(Error::State {
-                    what: entry_name(vni, mac),
-                    why: "exists".to_owned(),
-                    hint: Some("append adds one more destination".to_owned()),
-                });
-            }
-            Verb::Replace => {
-                return Err(Error::State {
-                    what: name(vni, mac),
-                    why: "cannot be replaced: it may have many remotes".to_owned(),
-                    hint: Some("append adds a remote, del removes one".to_owned()),
-                });
-            }
-            Verb::Add | Verb::Append => {}
+        let group = self.vni_config(vni)?.group;
+        if Addr::from(to.addr) != group || group.is_none() {
+            self.check_remote(to.addr)?;
         }
+        match verb {
+            Verb::Add if self.list(vni, mac)?.remotes_len() > 0 => Err(Error::State {
+                what: entry_name(vni, mac),
+                why: "exists".to_owned(),
+                hint: Some("append adds one more destination".to_owned()),
+            }),
+            Verb::Replace => Err(Error::State {
+                what: name(vni, mac),
+                why: "cannot be replaced: it may have many remotes".to_owned(),
+                hint: Some("append adds a remote, del removes one".to_owned()),
+            }),
+            Verb::Add | Verb::Append => self.list_append(spec, origin),
+        }
+    }
+
+    /// Appends a remote that is fine. Call with the lock held.
+    pub(super) fn list_append(&mut self, spec: &FdbSpec, origin: Origin) -> Result<()> {
+        let (vni, mac) = (spec.vni, spec.mac);
+        let Destination::Remote(to) = &spec.to else { return Ok(()) };
+        let mut list = self.list(vni, mac)?;
         let new = FloodRemote {
             addr: to.addr.into(),
             dst_vni: to.dst_vni.unwrap_or(vni).get(),

@@ -7,6 +7,7 @@ mod events;
 mod fdb;
 mod fdb_view;
 mod fit;
+mod group;
 mod helpers;
 pub mod info;
 mod lists;

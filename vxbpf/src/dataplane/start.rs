@@ -228,8 +228,9 @@ impl Dataplane {
         let _daemon = if ours { None } else { Some(place.lock_daemon(instance)?) };
         let _lock = place.lock()?;
         // Pins of another version's layout are removed all the same; what they say of the helper is not read.
-        if let Ok(dataplane) = dataplane {
+        if let Ok(mut dataplane) = dataplane {
             dataplane.detach_clsact();
+            dataplane.leave_groups()?;
             place.remove_pins()?;
             // Where the namespace is gone, so are the devices.
             if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {

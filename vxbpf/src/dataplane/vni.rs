@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 
 use bytemuck::Zeroable as _;
-use vxbpf_common::{Mac, Vni, fdb::STATE_DYNAMIC, flood::FloodList};
+use vxbpf_common::{
+    Addr, Mac, Vni,
+    fdb::STATE_DYNAMIC,
+    flood::FloodList,
+    vni::{VNI_GROUP_JOINED, VniConfig},
+};
 
 use super::{
     Dataplane,
@@ -25,8 +30,10 @@ impl Dataplane {
         // The VNI itself last: what belongs to it is there when the first packet asks.
         self.maps.flood.insert(&vni.get(), &FloodList::zeroed())?;
         self.maps.learned.insert(&vni.get(), &0)?;
-        let added = self.maps.vnis.insert(&vni.get(), &names::vni_to_config(options, slot, origin));
+        let config = names::vni_to_config(options, slot, origin);
+        let added = self.vni_enter(vni, config);
         if added.is_err() {
+            self.maps.vnis.remove(&vni.get())?;
             self.maps.learned.remove(&vni.get())?;
             self.maps.flood.remove(&vni.get())?;
         } else {
@@ -35,14 +42,31 @@ impl Dataplane {
         added
     }
 
+    /// With its group, which takes a row of counters when the VNI has its own.
+    fn vni_enter(&mut self, vni: Vni, mut config: VniConfig) -> Result<()> {
+        self.maps.vnis.insert(&vni.get(), &VniConfig { group: Addr::NONE, ..config })?;
+        if config.group.is_none() {
+            return Ok(());
+        }
+        self.group_enter(vni, &mut config)?;
+        self.maps.vnis.insert(&vni.get(), &config)
+    }
+
     /// Changes options of a VNI.
     pub fn vni_set(&mut self, vni: Vni, change: &VniChange) -> Result<()> {
         let _lock = self.lock()?;
         let config = self.vni_config(vni)?;
         self.check_name(vni, change.name.as_deref())?;
         let options = change.apply(&names::vni_from_config(&config));
-        let changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
-        self.maps.vnis.insert(&vni.get(), &changed)?;
+        let mut changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
+        if changed.group == config.group {
+            changed.flags |= config.flags & VNI_GROUP_JOINED;
+            self.maps.vnis.insert(&vni.get(), &changed)?;
+        } else {
+            self.group_enter(vni, &mut changed)?;
+            self.maps.vnis.insert(&vni.get(), &changed)?;
+            self.group_leave(vni, &config)?;
+        }
         self.rename(vni, Some(&config.name), options.name.as_deref());
         self.recount(vni)
     }
@@ -66,6 +90,7 @@ impl Dataplane {
             });
         }
         self.maps.vnis.remove(&vni.get())?;
+        self.group_leave(vni, &config)?;
         self.rename(vni, Some(&config.name), None);
         for (key, entry) in self.maps.fdb.entries()? {
             if key.vni() == Some(vni) && self.maps.fdb.remove(&key)? {
@@ -149,7 +174,7 @@ impl Dataplane {
     }
 
     /// The options of a VNI as stored, or the error that there is none.
-    pub(super) fn vni_config(&self, vni: Vni) -> Result<vxbpf_common::vni::VniConfig> {
+    pub(super) fn vni_config(&self, vni: Vni) -> Result<VniConfig> {
         self.maps.vnis.get(&vni.get())?.ok_or_else(|| Error::State {
             what: format!("VNI {vni}"),
             why: "does not exist".to_owned(),

@@ -13,7 +13,7 @@ mod request;
 mod station;
 mod watch;
 
-pub use address::{add_address, global_addresses};
+pub use address::{add_address, global_addresses, join_group, leave_group};
 pub use change::{delete, enslave, set_mtu, set_up};
 pub use counters::counters;
 pub use create::{End, create_bridge, create_veth, create_vxlan};
