@@ -249,10 +249,24 @@ fn grow_tagged<O: Outer>(skb: *mut __sk_buff) -> u32 {
             return skb.store(O::LEN + 14, tag.before(eth.ether_type)).ok_or(DropReason::EncapFailed);
         };
         skb.pop_tag()?;
-        skb.grow::<O, 2>()?;
+        // Read now: growing files the skb under the outer protocol.
+        let Some(third) = skb.tag() else {
+            let tagged = skb.protocol();
+            skb.grow::<O, 2>()?;
+            skb.store(O::LEN, inner()).ok_or(DropReason::EncapFailed)?;
+            skb.store(O::LEN + 14, tag.before(second.tpid)).ok_or(DropReason::EncapFailed)?;
+            return skb.store(O::LEN + 18, second.before(tagged)).ok_or(DropReason::EncapFailed);
+        };
+        skb.pop_tag()?;
+        if skb.tag().is_some() {
+            return Err(DropReason::EncapFailed);
+        }
+        let tagged = skb.protocol();
+        skb.grow::<O, 3>()?;
         skb.store(O::LEN, inner()).ok_or(DropReason::EncapFailed)?;
         skb.store(O::LEN + 14, tag.before(second.tpid)).ok_or(DropReason::EncapFailed)?;
-        skb.store(O::LEN + 18, second.before(skb.protocol())).ok_or(DropReason::EncapFailed)
+        skb.store(O::LEN + 18, second.before(third.tpid)).ok_or(DropReason::EncapFailed)?;
+        skb.store(O::LEN + 22, third.before(tagged)).ok_or(DropReason::EncapFailed)
     })();
     u32::from(done.is_err())
 }

@@ -34,6 +34,8 @@ fn tagged_frames_pass_unchanged() {
             let frame = if tags & service != 0 { frame.service_vlan(100) } else { frame };
             if tags & tagged != 0 { frame.vlan(5) } else { frame }
         };
+        let v6 = |last: &str| format!("fd00::{last}").parse().unwrap();
+        let ipv6 = || Frame::new(from.mac, to).ipv6(v6("1"), v6("2")).udp(7, 7);
         let arp = Frame::new(from.mac, to).vlan(7).arp_request(from.addr, [10, 0, 0, 9].into()).padded_to(70);
         vec![
             frame(0).bytes(),
@@ -44,6 +46,11 @@ fn tagged_frames_pass_unchanged() {
             frame(tagged | service).padded_to(60).bytes(),
             arp.bytes(),
             Frame::new(from.mac, to).vlan(9).bytes(),
+            ipv6().vlan(5).bytes(),
+            ipv6().service_vlan(100).vlan(5).bytes(),
+            ipv6().service_vlan(100).vlan(5).vlan(6).bytes(),
+            frame(tagged | service).vlan(6).bytes(),
+            Frame::new(from.mac, to).service_vlan(100).vlan(5).vlan(6).bytes(),
         ]
     };
     for (from, to) in
