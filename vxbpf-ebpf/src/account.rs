@@ -102,7 +102,7 @@ impl Account {
     pub fn open<P: Packet>(pkt: &P) -> Option<&'static mut Self> {
         let account = maps::scratch()?;
         account.outcome = Ok(Verdict::Pass);
-        account.len = pkt.len();
+        account.len = pkt.len() + pkt.hidden_len();
         account.now = events::now();
         account.vni = 0;
         account.vni_slot = NO_SLOT;

@@ -139,10 +139,8 @@ pub(crate) fn longest<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
 #[inline(always)]
 pub(crate) fn tunnel(config: &VniConfig, flow: &Flow) -> Tunnel {
     let tos = if config.has(VNI_TOS_INHERIT) { flow.tos } else { config.tos };
-    let ttl = match flow.ttl {
-        Some(inner) if config.has(VNI_TTL_INHERIT) => inner,
-        _ => config.ttl,
-    };
+    // A packet with a TTL of 0 would not get far: it has the default, as with the kernel's driver.
+    let ttl = if config.has(VNI_TTL_INHERIT) && flow.ttl != 0 { flow.ttl } else { config.ttl };
     let df = match config.df {
         DF_UNSET => false,
         DF_INHERIT => flow.df,

@@ -17,6 +17,8 @@ const ETH_8021AD: u16 = 0x88a8u16.to_be();
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
+/// Most VLAN tags that are looked behind.
+const MAX_TAGS: usize = 3;
 /// Offset bits and More Fragments of `Ipv4Hdr::frags`.
 const FRAGMENT: u16 = 0x3fff;
 
@@ -28,9 +30,9 @@ pub(crate) struct Flow {
     pub(crate) hash: Hash,
     /// Inner TOS or traffic class, 0 when not IP.
     pub(crate) tos: u8,
-    /// Inner TTL or hop limit.
-    pub(crate) ttl: Option<u8>,
-    /// Inner DF; true for IPv6, whose routers never fragment.
+    /// Inner TTL or hop limit, 0 when not IP.
+    pub(crate) ttl: u8,
+    /// Inner DF; true for IPv6, whose routers never fragment, false when not IP, as with the kernel's driver.
     pub(crate) df: bool,
     /// Bytes of the Ethernet, IP and transport headers, as far as they are understood.
     pub(crate) headers_len: u32,
@@ -48,18 +50,12 @@ impl Flow {
         }
     }
 
-    /// Behind one or two tags in the data.
+    /// Behind tags in the data.
     #[inline(always)]
     fn tagged<P: Packet>(pkt: &P, eth: &EthHdr) -> Self {
-        let Some(tag) = pkt.load::<VlanHdr>(14) else { return Self::l2(eth) };
-        match tag.ether_type {
-            ETH_IPV4 => Self::ipv4(pkt, eth, 18),
-            ETH_IPV6 => Self::ipv6(pkt, eth, 18),
-            ETH_8021Q => match pkt.load::<VlanHdr>(18) {
-                Some(tag) if tag.ether_type == ETH_IPV4 => Self::ipv4(pkt, eth, 22),
-                Some(tag) if tag.ether_type == ETH_IPV6 => Self::ipv6(pkt, eth, 22),
-                _ => Self::l2(eth),
-            },
+        match behind_tags(pkt, 0, eth.ether_type) {
+            (ETH_IPV4, at) => Self::ipv4(pkt, eth, at),
+            (ETH_IPV6, at) => Self::ipv6(pkt, eth, at),
             _ => Self::l2(eth),
         }
     }
@@ -76,7 +72,7 @@ impl Flow {
         Self {
             hash: Hash::new().word(addresses).word(u64::from(ports) << 8 | u64::from(ip.proto)),
             tos: ip.tos,
-            ttl: Some(ip.ttl),
+            ttl: ip.ttl,
             df: ip.frags[0] & IPV4_DF != 0,
             headers_len: (at + header) as u32 + l4,
         }
@@ -96,7 +92,7 @@ impl Flow {
                 .word(d1)
                 .word(u64::from(ports) << 8 | u64::from(ip.next_hdr)),
             tos: ip.vcf[0] << 4 | ip.vcf[1] >> 4,
-            ttl: Some(ip.hop_limit),
+            ttl: ip.hop_limit,
             df: true,
             headers_len: (at + size_of::<Ipv6Hdr>()) as u32 + l4,
         }
@@ -105,8 +101,23 @@ impl Flow {
     #[inline(always)]
     fn l2(eth: &EthHdr) -> Self {
         let (src, dst) = (Mac::new(eth.src_addr).word(), Mac::new(eth.dst_addr).word());
-        Self { hash: Hash::new().word(src).word(dst), tos: 0, ttl: None, df: true, headers_len: 14 }
+        Self { hash: Hash::new().word(src).word(dst), tos: 0, ttl: 0, df: false, headers_len: 14 }
     }
+}
+
+/// What is behind the VLAN tags of the frame that begins at `frame`: its ethertype and where it is. Whoever has
+/// more tags than that is not looked at, in either hook.
+#[inline(always)]
+pub(crate) fn behind_tags<P: Packet>(pkt: &P, frame: usize, ether_type: u16) -> (u16, usize) {
+    let mut behind = (ether_type, frame + size_of::<EthHdr>());
+    for _ in 0..MAX_TAGS {
+        if !matches!(behind.0, ETH_8021Q | ETH_8021AD) {
+            break;
+        }
+        let Some(tag) = pkt.load::<VlanHdr>(behind.1) else { break };
+        behind = (tag.ether_type, behind.1 + size_of::<VlanHdr>());
+    }
+    behind
 }
 
 /// The ports (0 when the protocol has none) and the length of the transport header.

@@ -160,12 +160,41 @@ fn options() -> Vec<Row> {
         ),
         row("DF is inherited as set from IPv6", Given::df(Df::Inherit), ipv6(), outer().df(true)),
         row(
-            "DF is inherited as set from a frame that is not IP",
+            "DF is inherited as unset from a frame that is not IP",
             Given::df(Df::Inherit),
             Frame::new(A, B),
-            outer().df(true),
+            outer().df(false),
         ),
+        row("an inherited TTL of zero is 64", Given::ttl(Ttl::Inherit), datagram().ttl(0), outer().ttl(64)),
     ]
+}
+
+/// The same behind VLAN tags, all at once.
+fn inherited_behind_tags() -> Vec<Row> {
+    type Tagged = fn(Frame) -> Frame;
+    let tags: [(&str, Tagged); 5] = [
+        ("a tag", |frame| frame.vlan(5)),
+        ("a service tag", |frame| frame.service_vlan(7)),
+        ("two tags", |frame| frame.service_vlan(7).vlan(5)),
+        ("two service tags", |frame| frame.service_vlan(7).service_vlan(5)),
+        ("three tags", |frame| frame.service_vlan(7).vlan(5).vlan(6)),
+    ];
+    let frames = [
+        ("IPv4 with DF", datagram().tos(0x29).ttl(9), (0x29, 9, true)),
+        ("IPv4 without DF", datagram().tos(0x28).ttl(8).df(false), (0x28, 8, false)),
+        ("IPv6", ipv6().tos(0x5e).ttl(7), (0x5e, 7, true)),
+        ("anything else", Frame::new(A, B), (0, 64, false)),
+    ];
+    let row = |(number, tag): (&str, Tagged), (what, frame, (tos, ttl, df)): &(_, Frame, _)| {
+        Row::new(format!("TOS, TTL and DF are inherited behind {number} from {what}"))
+            .given(Given::tos(Tos::Inherit))
+            .given(Given::ttl(Ttl::Inherit))
+            .given(Given::df(Df::Inherit))
+            .station_at(B, R1)
+            .from_port("p1", &tag(frame.clone()))
+            .encapsulated(R1, Outer::to(R1, V).tos(*tos).ttl(*ttl).df(*df))
+    };
+    tags.into_iter().flat_map(|tag| frames.iter().map(move |frame| row(tag, frame))).collect()
 }
 
 /// RFC 6040 section 4.1, normal mode.
@@ -253,7 +282,7 @@ fn ways() -> Vec<Row> {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [ethertypes(), options(), ecn(), ways(), truncated()].concat()
+    [ethertypes(), options(), inherited_behind_tags(), ecn(), ways(), truncated()].concat()
 }
 
 #[test]

@@ -38,6 +38,9 @@ fn both_hooks_give_a_flow_the_same_port() {
         Frame::new(A, B).ipv4(IP_A, IP_B).tcp(5, 80),
         ipv6(6),
         ipv6(6).vlan(5),
+        ipv6(6).service_vlan(7).vlan(5),
+        ipv6(6).service_vlan(7).service_vlan(5),
+        udp(3).service_vlan(7).vlan(5).vlan(6),
         Frame::new(A, B),
         Frame::new(A, B).arp_reply(IP_A, IP_B),
     ];
