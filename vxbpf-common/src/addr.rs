@@ -73,6 +73,17 @@ impl Addr {
         }
     }
 
+    /// Whether a host may have it: not none, not of the loopback, no group, no broadcast. The kernel takes packets from no
+    /// other (`ip_route_input_slow`, where the rest of 0.0.0.0/8 is fine since Linux 5.3; `ipv6_rcv`).
+    #[inline(always)]
+    pub fn is_host(&self) -> bool {
+        const LOOPBACK: Addr = Addr { high: 0, low: u64::from_ne_bytes([0, 0, 0, 0, 0, 0, 0, 1]) };
+        match self.as_v4() {
+            Some(addr) => !matches!(addr, [0, 0, 0, 0] | [127 | 224..=239, ..] | [255, 255, 255, 255]),
+            None => !self.is_multicast() && *self != LOOPBACK && *self != Self::NONE,
+        }
+    }
+
     /// The Ethernet address of a multicast group (RFC 1112 section 6.4, RFC 2464 section 7).
     #[inline(always)]
     pub fn group_mac(&self) -> Mac {
@@ -176,6 +187,25 @@ pub use text::ParseAddrError;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_has_no_address_that_stands_for_nobody_itself_or_many() {
+        let last = |first, last| {
+            let mut octets = [0; 16];
+            (octets[0], octets[15]) = (first, last);
+            Addr::v6(octets)
+        };
+        for v4 in
+            [[192, 168, 104, 9], [0, 0, 0, 9], [126, 0, 0, 1], [128, 0, 0, 1], [223, 1, 1, 1], [240, 0, 0, 1]]
+        {
+            assert!(Addr::v4(v4).is_host(), "{v4:?}");
+        }
+        for v4 in [[0; 4], [127, 0, 0, 1], [224, 0, 0, 1], [239, 1, 1, 1], [255; 4]] {
+            assert!(!Addr::v4(v4).is_host(), "{v4:?}");
+        }
+        assert!(last(0xfd, 1).is_host() && last(0xfe, 1).is_host() && last(0, 2).is_host());
+        assert!(!last(0, 1).is_host() && !last(0xff, 1).is_host() && !Addr::NONE.is_host());
+    }
 
     #[test]
     fn an_ipv4_address_comes_back_and_an_ipv6_one_is_none() {

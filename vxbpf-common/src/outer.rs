@@ -35,13 +35,16 @@ pub trait Outer: Copy {
     /// (`sk_gso_max_size` is less by MAX_TCP_HEADER).
     fn new(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac, inner_len: u32) -> Option<Self>;
 
-    /// Whether this is a whole UDP datagram to a port, right behind the fixed IP header. Anything else on the wire,
-    /// fragments included, is for the kernel.
+    /// Whether this is a whole UDP datagram to a port, right behind the fixed IP header, which is intact (RFC 1122 section
+    /// 3.2.1.2). Anything else on the wire, fragments included, is for the kernel, which drops what is broken.
     fn is_udp_to(&self, dstport: [u8; 2]) -> bool;
 
     /// Whether the lengths agree: the datagram fills the IP packet, and the packet is within `len`, the bytes of the
     /// frame.
     fn lengths_agree(&self, len: u32) -> bool;
+
+    /// Bytes of the frame without what the link put behind the IP packet, when the lengths agree.
+    fn frame_len(&self) -> u32;
 
     /// Who sent it.
     fn src(&self) -> Addr;

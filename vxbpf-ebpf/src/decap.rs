@@ -50,6 +50,9 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
         return Ok(Verdict::Pass); // somebody else's group
     }
     let sender = outer.src();
+    if !sender.is_host() || sender == instance.local_for(sender) {
+        return Ok(Verdict::Pass); // nobody's, or our own; the kernel drops it (RFC 1122 section 3.2.1.3)
+    }
     account.len = pkt.len().saturating_sub(O::LEN as u32);
     account.from = Place { ifindex: 0, remote: sender };
     account.vni = vni.get();

@@ -54,6 +54,7 @@ fn understood<O: Outer>(tunnel: &Tunnel, inner: u32) {
     assert_eq!(outer.tos(), tunnel.tos);
     let len = inner + bytes::<O>();
     assert!(outer.lengths_agree(len) && outer.lengths_agree(len + 4));
+    assert_eq!(outer.frame_len(), len);
     assert!(!outer.lengths_agree(len - 1));
     assert!(vxlan_is_plain(outer.vxlan()));
     assert_eq!(Vni::from_wire(outer.vxlan().vni), tunnel.vni);
@@ -86,6 +87,26 @@ proptest! {
     }
 
     #[test]
+    fn an_ipv4_header_with_a_flipped_bit_is_never_ours(bit in 0usize..160) {
+        let mut outer: Outer4 = outer(&tunnel::<Outer4>(), 100);
+        let mut bytes = [0; 20];
+        bytes[bit / 8] = 0x80u8 >> (bit % 8);
+        let [vihl, tos, t0, t1, i0, i1, f0, f1, ttl, proto, c0, c1, s @ .., d0, d1, d2, d3] = bytes;
+        let ip = &mut outer.ip;
+        ip.vihl ^= vihl;
+        ip.tos ^= tos;
+        ip.ttl ^= ttl;
+        ip.proto ^= proto;
+        flip(&mut ip.tot_len, [t0, t1]);
+        flip(&mut ip.id, [i0, i1]);
+        flip(&mut ip.frags, [f0, f1]);
+        flip(&mut ip.check, [c0, c1]);
+        flip(&mut ip.src_addr, s);
+        flip(&mut ip.dst_addr, [d0, d1, d2, d3]);
+        prop_assert!(!outer.is_udp_to(PORT));
+    }
+
+    #[test]
     fn each_bit_of_the_vxlan_header_but_the_vni_is_checked(bit in (0usize..32).prop_union(56..64)) {
         let mut outer: Outer6 = outer(&tunnel::<Outer6>(), 100);
         let flip = 0x80u8 >> (bit % 8);
@@ -96,6 +117,17 @@ proptest! {
         }
         prop_assert!(!vxlan_is_plain(outer.vxlan()));
     }
+}
+
+fn flip<const N: usize>(field: &mut [u8; N], by: [u8; N]) {
+    field.iter_mut().zip(by).for_each(|(field, by)| *field ^= by);
+}
+
+#[test]
+fn a_mapped_address_is_none_on_the_wire() {
+    let mut six: Outer6 = outer(&tunnel::<Outer6>(), 100);
+    six.ip.src_addr = Addr::v4([192, 168, 104, 3]).octets();
+    assert!(!six.is_udp_to(PORT));
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl Outer for Outer4 {
             && self.udp.dst == dstport
             && self.ip.frags[0] & !(IPV4_DF | 0x80) == 0
             && self.ip.frags[1] == 0
+            && checksum::is_right(&self.ip)
     }
 
     #[inline(always)]
@@ -73,6 +74,11 @@ impl Outer for Outer4 {
         let ip_len = u32::from(u16::from_be_bytes(self.ip.tot_len));
         let udp_len = u32::from(u16::from_be_bytes(self.udp.len));
         udp_len + IPV4_LEN == ip_len && ip_len + ETH_LEN <= len && udp_len >= UDP_VXLAN_LEN
+    }
+
+    #[inline(always)]
+    fn frame_len(&self) -> u32 {
+        u32::from(u16::from_be_bytes(self.ip.tot_len)) + ETH_LEN
     }
 
     #[inline(always)]

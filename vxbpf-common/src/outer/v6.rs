@@ -59,12 +59,19 @@ impl Outer for Outer6 {
             && self.ip.vcf[0] >> 4 == 6
             && self.ip.next_hdr == IPPROTO_UDP
             && self.udp.dst == dstport
+            // No host has a mapped address (`ipv6_rcv`); with us it would be the IPv4 one.
+            && self.src().as_v4().is_none()
     }
 
     #[inline(always)]
     fn lengths_agree(&self, len: u32) -> bool {
         let udp_len = u32::from(u16::from_be_bytes(self.udp.len));
         self.udp.len == self.ip.payload_len && udp_len + IP_END <= len && udp_len >= UDP_VXLAN_LEN
+    }
+
+    #[inline(always)]
+    fn frame_len(&self) -> u32 {
+        u32::from(u16::from_be_bytes(self.ip.payload_len)) + IP_END
     }
 
     #[inline(always)]
