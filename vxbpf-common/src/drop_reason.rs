@@ -32,7 +32,7 @@ macro_rules! drop_reasons {
 }
 
 drop_reasons! {
-    /// The inner frame is shorter than its Ethernet header.
+    /// The inner frame is shorter than its Ethernet header, or than that and its IP header.
     InnerTooShort = 0, "inner_too_short", error;
     /// The inner source MAC is a group address or zero.
     InvalidSourceMac = 1, "invalid_source_mac", error;

@@ -1,17 +1,22 @@
 //! The walk of a packet that the underlay brought: to a port of its VNI, or to all of them.
 
-use network_types::{eth::EthHdr, ip::Ipv4Hdr};
+use network_types::{
+    eth::EthHdr,
+    ip::{Ipv4Hdr, Ipv6Hdr},
+};
 use vxbpf_common::{
     DropReason, Vni, checksum,
     counters::OTHER_SLOT,
     ecn,
-    outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, vxlan_is_plain},
+    outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, bytes, vxlan_is_plain},
     vni::VNI_VTEP_ANY,
 };
 
 use crate::{
     account::{Account, Place},
-    deliver, encap, learn, maps,
+    deliver, encap,
+    flow::behind_tags,
+    learn, maps,
     packet::{Header, Packet},
     verdict::{self, Verdict},
 };
@@ -20,6 +25,8 @@ use crate::{
 #[inline(always)]
 pub fn decap<P: Packet>(pkt: &mut P, account: &mut Account) {
     match pkt.load::<EthHdr>(0) {
+        // The kernel keeps the tag of a packet in a VLAN outside the data: that is for the VLAN's device.
+        Some(_) if pkt.hidden_len() != 0 => account.outcome = Ok(Verdict::Pass),
         Some(eth) if eth.ether_type == ETH_IPV4 => decap_over::<Outer4, P>(pkt, account),
         Some(eth) if eth.ether_type == ETH_IPV6 => decap_over::<Outer6, P>(pkt, account),
         _ => account.outcome = Ok(Verdict::Pass), // ARP, or shorter than any header
@@ -70,7 +77,11 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     if !vxlan_is_plain(outer.vxlan()) {
         return Err(DropReason::InvalidVxlanHeader);
     }
+    account.len = outer.frame_len() - bytes::<O>();
     let inner: EthHdr = pkt.load(O::LEN).ok_or(DropReason::InnerTooShort)?;
+    if account.len < least_len(inner.ether_type) {
+        return Err(DropReason::InnerTooShort);
+    }
     account.frame(&inner);
     ecn_allows::<O, P>(pkt, outer.tos(), inner.ether_type)?;
     learn::source(account, vni, config, instance.dstport)?;
@@ -94,7 +105,7 @@ pub(crate) fn pop<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Accou
     let popped = match (pkt.load::<O>(0), pkt.load::<EthHdr>(O::LEN)) {
         (Some(outer), Some(inner)) => {
             combine_ecn::<O, P>(pkt, outer.tos(), inner.ether_type);
-            pkt.pop_outer::<O>(inner)
+            trim(pkt, outer.frame_len()).and_then(|()| pkt.pop_outer::<O>(inner))
         }
         _ => Err(DropReason::DecapFailed),
     };
@@ -105,18 +116,30 @@ pub(crate) fn pop<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Accou
     }
 }
 
-/// Where the inner network header begins, without VLAN tags.
-const fn inner_net<O: Outer>() -> usize {
-    O::LEN + size_of::<EthHdr>()
+/// Bytes of the shortest inner frame of a type: with a whole IP header, as the kernel's driver has it
+/// (`pskb_inet_may_pull`), and as whoever gets the frame may rely on.
+#[inline(always)]
+fn least_len(ether_type: u16) -> u32 {
+    bytes::<EthHdr>()
+        + match ether_type {
+            ETH_IPV4 => bytes::<Ipv4Hdr>(),
+            ETH_IPV6 => bytes::<Ipv6Hdr>(),
+            _ => 0,
+        }
 }
 
-/// The inner TOS or traffic class. What is behind a VLAN tag has none here, as with the kernel's driver, whose
-/// `INET_ECN_decapsulate` looks at IP only.
+/// Takes off what the link put behind the outer packet.
 #[inline(always)]
-fn inner_tos<O: Outer, P: Packet>(pkt: &P, ether_type: u16) -> Option<u8> {
+fn trim<P: Packet>(pkt: &mut P, len: u32) -> Result<(), DropReason> {
+    if pkt.len() == len { Ok(()) } else { pkt.trim(len) }
+}
+
+/// The inner TOS or traffic class, also behind VLAN tags: the way in put it outside from there, too.
+#[inline(always)]
+fn inner_tos<P: Packet>(pkt: &P, (ether_type, at): (u16, usize)) -> Option<u8> {
     match ether_type {
-        ETH_IPV4 => pkt.load::<Ipv4Hdr>(inner_net::<O>()).map(|ip| ip.tos),
-        ETH_IPV6 => pkt.load::<[u8; 2]>(inner_net::<O>()).map(|[a, b]| a << 4 | b >> 4),
+        ETH_IPV4 => pkt.load::<Ipv4Hdr>(at).map(|ip| ip.tos),
+        ETH_IPV6 => pkt.load::<[u8; 2]>(at).map(|[a, b]| a << 4 | b >> 4),
         _ => None,
     }
 }
@@ -127,7 +150,7 @@ fn ecn_allows<O: Outer, P: Packet>(pkt: &P, outer_tos: u8, ether_type: u16) -> R
     if outer_tos & ecn::MASK == ecn::NOT_ECT {
         return Ok(());
     }
-    match inner_tos::<O, P>(pkt, ether_type) {
+    match inner_tos(pkt, behind_tags(pkt, O::LEN, ether_type)) {
         Some(tos) if ecn::decap(outer_tos, tos).is_none() => Err(DropReason::EcnNotCapable),
         _ => Ok(()),
     }
@@ -140,16 +163,17 @@ fn combine_ecn<O: Outer, P: Packet>(pkt: &mut P, outer_tos: u8, ether_type: u16)
     if outer_tos & ecn::MASK == ecn::NOT_ECT {
         return;
     }
-    let Some(old) = inner_tos::<O, P>(pkt, ether_type) else { return };
+    let (ether_type, at) = behind_tags(pkt, O::LEN, ether_type);
+    let Some(old) = inner_tos(pkt, (ether_type, at)) else { return };
     let Some(tos) = ecn::decap(outer_tos, old).filter(|tos| *tos != old) else { return };
     if ether_type == ETH_IPV4 {
-        if let Some(mut ip) = pkt.load::<Ipv4Hdr>(inner_net::<O>()) {
+        if let Some(mut ip) = pkt.load::<Ipv4Hdr>(at) {
             ip.check = checksum::replace(ip.check, [ip.vihl, ip.tos], [ip.vihl, tos]);
             ip.tos = tos;
             // The header's checksum makes up for the change, so the sum over the packet stays.
-            let _ = pkt.store(inner_net::<O>(), ip);
+            let _ = pkt.store(at, ip);
         }
-    } else if let Some([a, b]) = pkt.load::<[u8; 2]>(inner_net::<O>()) {
-        pkt.store_summed(inner_net::<O>(), [a & 0xf0 | tos >> 4, b & 0x0f | tos << 4]);
+    } else if let Some([a, b]) = pkt.load::<[u8; 2]>(at) {
+        pkt.store_summed(at, [a & 0xf0 | tos >> 4, b & 0x0f | tos << 4]);
     }
 }

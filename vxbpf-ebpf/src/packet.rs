@@ -143,6 +143,9 @@ pub trait Packet {
     /// then holds the frame for what it is, so that it may go into a pod without passing a device.
     fn pop_outer<O: Outer>(&mut self, inner: EthHdr) -> Result<bool, DropReason>;
 
+    /// Cuts the frame after `len` bytes.
+    fn trim(&mut self, len: u32) -> Result<(), DropReason>;
+
     /// Asks the kernel's routing and neighbour tables for the way from `local` to `remote`, as seen from
     /// interface `from`.
     fn route(&self, from: u32, local: Addr, remote: Addr, hop: &mut NextHop) -> Reach;

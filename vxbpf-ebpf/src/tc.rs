@@ -233,8 +233,9 @@ impl Skb {
 }
 
 /// Makes room for outer headers before a frame with its VLAN tag in metadata, and puts the tag into the data,
-/// where the other end will look for it. Of two tags (802.1ad) the kernel keeps the outer in metadata, and
-/// popping it moves the inner one there. A function of its own, for its stack; 0 is success.
+/// where the other end will look for it. Of several tags (802.1ad) the kernel keeps the outermost in metadata,
+/// and popping it moves the next one there (`skb_vlan_pop`); only when none is left is the skb filed under what
+/// they tag. A fourth tag would leave on the outer packet. A function of its own, for its stack; 0 is success.
 #[inline(never)]
 fn grow_tagged<O: Outer>(skb: *mut __sk_buff) -> u32 {
     let mut skb = Skb::resume(skb);
@@ -398,6 +399,13 @@ impl Packet for Skb {
         let canonical = self.shrink::<O>(inner)?;
         self.change_tail(self.len - bytes::<O>())?;
         Ok(canonical)
+    }
+
+    #[inline(always)]
+    fn trim(&mut self, len: u32) -> Result<(), DropReason> {
+        self.change_tail(len)?;
+        self.len = len;
+        Ok(())
     }
 
     #[inline(always)]

@@ -8,7 +8,7 @@ use aya_ebpf::{
         xdp_action::{XDP_DROP, XDP_PASS},
         xdp_md,
     },
-    helpers::bpf_xdp_adjust_head,
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail},
     programs::XdpContext,
 };
 use network_types::eth::EthHdr;
@@ -110,6 +110,16 @@ impl Packet for Frame {
         // SAFETY: the context is valid for the program's run.
         match unsafe { bpf_xdp_adjust_head(self.ctx.ctx, O::LEN as i32) } {
             0 => Ok(false),
+            _ => Err(DropReason::DecapFailed),
+        }
+    }
+
+    #[inline(always)]
+    fn trim(&mut self, len: u32) -> Result<(), DropReason> {
+        let by = len.wrapping_sub(self.len()).cast_signed();
+        // SAFETY: the context is valid for the program's run.
+        match unsafe { bpf_xdp_adjust_tail(self.ctx.ctx, by) } {
+            0 => Ok(()),
             _ => Err(DropReason::DecapFailed),
         }
     }

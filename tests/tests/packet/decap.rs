@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, C, DSTPORT, EMPTY, FOREIGN, Frame, Given, IP_A, IP_B, ISOLATED, Outer, R1, R2, Row, V,
-    Xdp, run_rows,
+    A, B, BROADCAST, C, DSTPORT, EMPTY, FOREIGN, Frame, Given, IP_A, IP_B, ISOLATED, LOCAL, Outer, R1, R2,
+    Row, V, Xdp, run_rows,
 };
 
 /// A datagram from A, behind a remote, to B, behind `p1`.
@@ -74,10 +74,18 @@ fn ecn() -> Vec<Row> {
         }
     };
     let mut rows = Vec::new();
+    let frames = [
+        ("IPv4", datagram()),
+        ("IPv6", ipv6()),
+        ("IPv4 in a VLAN", datagram().vlan(4)),
+        ("IPv6 in a VLAN", ipv6().vlan(4)),
+        ("IPv4 in two VLANs", datagram().service_vlan(4).vlan(8)),
+        ("IPv6 in two VLANs", ipv6().service_vlan(4).vlan(8)),
+        ("IPv4 in three VLANs", datagram().service_vlan(4).vlan(8).vlan(12)),
+    ];
     for (inner, columns) in figure {
         for (outer, out) in columns {
-            rows.push(row("IPv4", datagram(), inner, outer, out));
-            rows.push(row("IPv6", ipv6(), inner, outer, out));
+            rows.extend(frames.iter().map(|(what, frame)| row(what, frame.clone(), inner, outer, out)));
         }
     }
     let broadcast = Frame::new(A, BROADCAST).ipv4(IP_A, IP_B).udp(67, 68);
@@ -96,8 +104,8 @@ fn ecn() -> Vec<Row> {
             .copied_as("t1", &broadcast.tos(CE)),
     );
     rows.push(
-        known("congestion on the way of a tagged packet is not its loss")
-            .from_underlay(R1, marked(&datagram().vlan(5)))
+        known("congestion on the way of a tagged frame that is not IP is not its loss")
+            .from_underlay(R1, marked(&Frame::new(A, B).vlan(5)))
             .delivered("p1"),
     );
     rows
@@ -135,6 +143,32 @@ fn truncated() -> Vec<Row> {
     (14..whole.len()).map(cut).chain((0..14).map(inner_too_short)).collect()
 }
 
+/// An inner frame that ends within its IP header. One of another type may end anywhere.
+fn runts() -> Vec<Row> {
+    let least = [("IPv4", datagram(), 34), ("IPv6", ipv6(), 54)];
+    let cut = |(family, frame, least): (&'static str, Frame, usize)| {
+        let whole = frame.bytes();
+        (14..=least).map(move |len| {
+            let inner = whole.iter().take(len).copied().collect::<Vec<_>>();
+            let row = known(format!("an inner {family} frame that ends after {len} bytes"));
+            let row = row.from_underlay(R1, Outer::from(R1, V).around(&inner));
+            if len < least {
+                row.dropped(DropReason::InnerTooShort).then_unknown(A)
+            } else {
+                row.delivered("p1").learns()
+            }
+        })
+    };
+    let tagged = datagram().vlan(5).bytes();
+    let any = (14..40).map(|len| {
+        let inner = tagged.iter().take(len).copied().collect::<Vec<_>>();
+        known(format!("a tagged frame that ends after {len} bytes is delivered as it is"))
+            .from_underlay(R1, Outer::from(R1, V).around(&inner))
+            .delivered("p1")
+    });
+    least.into_iter().flat_map(cut).chain(any).collect()
+}
+
 fn lengths() -> Vec<Row> {
     let row = |name: &str, outer: Outer| {
         known(name)
@@ -157,7 +191,11 @@ fn lengths() -> Vec<Row> {
 /// What is for the kernel, or for somebody else: it passes untouched, and no counter moves.
 fn not_ours() -> Vec<Row> {
     let row = |name: &str, outer: Outer| {
-        known(name).from_underlay(R1, outer.around(&datagram().bytes())).passes().then_unknown(A)
+        known(name)
+            .given(Given::any_vtep())
+            .from_underlay(R1, outer.around(&datagram().bytes()))
+            .passes()
+            .then_unknown(A)
     };
     let outer = || Outer::from(R1, V);
     vec![
@@ -168,6 +206,15 @@ fn not_ours() -> Vec<Row> {
         row("a packet to another address passes", outer().to_address(R2)),
         row("a packet to the broadcast address passes", outer().to_address(Ipv4Addr::BROADCAST)),
         row("a packet of another protocol passes", outer().protocol(6)),
+        row("a packet that says it comes from us passes", Outer::from(LOCAL, V)),
+        row("a packet from nowhere passes", Outer::from(Ipv4Addr::UNSPECIFIED, V)),
+        row("a packet from the loopback passes", Outer::from(Ipv4Addr::LOCALHOST, V)),
+        row("a packet from a group passes", Outer::from(Ipv4Addr::new(239, 1, 1, 1), V)),
+        row("a packet from the broadcast address passes", Outer::from(Ipv4Addr::BROADCAST, V)),
+        known("an outer packet with a wrong IP checksum passes")
+            .from_underlay(R1, miscounted(outer().around(&datagram().bytes())))
+            .passes()
+            .then_unknown(A),
         row("an outer packet with IP options passes", outer().options()),
         row("the first fragment of an outer packet passes", outer().first_fragment()),
         row("the last fragment of an outer packet passes", outer().last_fragment()),
@@ -185,15 +232,34 @@ fn not_ours() -> Vec<Row> {
     ]
 }
 
+/// A packet whose IP header has another checksum.
+fn miscounted(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[24] ^= 1;
+    packet
+}
+
 /// An Ethernet packet with a VLAN tag.
 fn in_vlan(packet: &[u8]) -> Vec<u8> {
     let (addresses, rest) = packet.split_at(12);
     [addresses, &[0x81, 0, 0, 5], rest].concat()
 }
 
+/// The shortest frame that the kernel has to make longer for a while.
+fn short() -> Frame {
+    Frame::new(A, B).payload([])
+}
+
 /// Fields that senders may fill in as they like.
 fn liberal() -> Vec<Row> {
-    let padded = [Outer::from(R1, V).around(&datagram().bytes()), vec![0; 4]].concat();
+    let padded = |name: &str, frame: Frame, by: usize| {
+        let packet = Outer::from(R1, V).around(&frame.bytes());
+        // Neither delivered nor counted: first the row without them.
+        known(name)
+            .from_underlay(R1, packet.clone())
+            .delivered("p1")
+            .from_underlay(R1, [packet, vec![0x5a; by]].concat())
+            .learns()
+    };
     let row = |name: &str, outer: Outer| {
         known(name).from_underlay(R1, outer.around(&datagram().bytes())).delivered("p1").learns()
     };
@@ -204,9 +270,10 @@ fn liberal() -> Vec<Row> {
         row("an outer packet with a UDP checksum is delivered", outer().udp_checksum(0x1234)),
         row("an outer packet at the end of its life is delivered", outer().ttl(1)),
         row("the outer DSCP does not come in", outer().tos(0xb8)),
-        known("bytes behind the outer packet stay behind the inner frame")
-            .from_underlay(R1, padded)
-            .delivered("p1"),
+        padded("bytes behind the outer packet are taken off", datagram(), 4),
+        padded("a single byte behind the outer packet is taken off", ipv6(), 1),
+        padded("bytes behind a frame that is not IP are taken off", Frame::new(A, B), 46),
+        padded("bytes behind a frame of little more than a header are taken off", short(), 46),
     ]
 }
 
@@ -296,6 +363,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ecn(),
         vxlan_bits(),
         truncated(),
+        runts(),
         lengths(),
         not_ours(),
         liberal(),
