@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use anyhow::{Context as _, Result};
@@ -14,7 +14,10 @@ use vxbpf::{
 };
 use vxbpf_common::{Mac, Vni};
 
-use super::wire::Wire;
+use super::{
+    version::{other_version, twin},
+    wire::Wire,
+};
 use crate::scratch::{Instance, Netns, setting};
 
 /// The VNI of most rows, with the ports `p1`, `p2` (mode xdp) and `t1` (mode tc).
@@ -36,16 +39,16 @@ pub const FOREIGN: u32 = 4242;
 pub const UNDERLAY: &str = "up0";
 /// UDP port of VXLAN.
 pub const DSTPORT: u16 = 4789;
-/// Our VTEP address.
+/// Our VTEP address. The other one is its [`twin`], and so it is with those of the remotes.
 pub const LOCAL: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 /// Remotes whose MAC addresses the kernel knows: [`remote_mac`].
-pub const R1: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+pub const R1: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 2));
 /// See [`R1`].
-pub const R2: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 3);
+pub const R2: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 3));
 /// A remote on the underlay that the kernel has no neighbour entry for, and that never answers.
-pub const SILENT: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 99);
+pub const SILENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 9, 0, 99));
 /// A remote that there is no route to.
-pub const UNREACHABLE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+pub const UNREACHABLE: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 /// MAC address of the underlay interface.
 pub const UNDERLAY_MAC: Mac = Mac::new([2, 0xee, 0, 0, 0, 1]);
 /// MTU of the underlay.
@@ -92,9 +95,12 @@ fn ports() -> Vec<(&'static str, u32, PortOptions)> {
 pub(super) const VNIS: [u32; 6] = [V, ISOLATED, LOCKED, DOWN, EMPTY, SIZES];
 
 /// MAC address of a remote, zero of one that the kernel does not know.
-pub fn remote_mac(remote: Ipv4Addr) -> Mac {
-    let [_, _, a, b] = remote.octets();
-    if [R1, R2].contains(&remote) { Mac::new([2, 0xee, 0, 0, a, b]) } else { Mac::ZERO }
+pub fn remote_mac(remote: IpAddr) -> Mac {
+    let ([a, b], v4) = match remote {
+        IpAddr::V4(addr) => ([addr.octets()[2], addr.octets()[3]], remote),
+        IpAddr::V6(addr) => ([addr.octets()[14], addr.octets()[15]], other_version(remote)),
+    };
+    if [R1, R2].contains(&v4) { Mac::new([2, 0xee, 0, 0, a, b]) } else { Mac::ZERO }
 }
 
 /// MTU of a port.
@@ -186,11 +192,21 @@ fn link(far: &Netns, name: &str, ends: &mut BTreeMap<usize, String>) -> Result<(
 fn underlay() -> Result<()> {
     let index = netdev::link(UNDERLAY)?.index;
     netdev::add_address(index, LOCAL.into(), 24)?;
-    for remote in [R1, R2] {
-        netdev::add_neighbour(index, remote.into(), remote_mac(remote))?;
+    let ipv6 = |name: &str, value: &str| setting(&format!("net/ipv6/conf/{UNDERLAY}/{name}"), value);
+    // No address but ours, which is good at once, and no questions for routers.
+    ipv6("addr_gen_mode", "1")?;
+    ipv6("accept_dad", "0")?;
+    ipv6("router_solicitations", "0")?;
+    ipv6("disable_ipv6", "0")?;
+    netdev::add_address(index, twin(LOCAL).into(), 64)?;
+    for remote in [R1, R2].into_iter().flat_map(|remote| [remote, other_version(remote)]) {
+        netdev::add_neighbour(index, remote, remote_mac(remote))?;
     }
     // One request for a neighbour, so that no row sees another's repeated.
-    setting(&format!("net/ipv4/neigh/{UNDERLAY}/mcast_solicit"), "1")
+    for family in ["ipv4", "ipv6"] {
+        setting(&format!("net/{family}/neigh/{UNDERLAY}/mcast_solicit"), "1")?;
+    }
+    Ok(())
 }
 
 fn start() -> Result<Instance> {

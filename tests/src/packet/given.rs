@@ -1,7 +1,7 @@
 //! Making what a row presupposes, and undoing it.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +18,7 @@ use vxbpf_common::{Addr, Mac, Vni, nexthop::NextHop};
 use super::{
     bed::{Bed, R1, R2, VNIS, vni},
     run::{Hook, Input, Program},
+    version::{here, other_version},
 };
 
 /// What is there before a row's frame comes. All in the row's VNI.
@@ -36,17 +37,17 @@ pub enum Given {
     /// Options of the VNI.
     Options(VniChange),
     /// `vtep allow`.
-    Allow(Ipv4Addr),
+    Allow(IpAddr),
     /// `vtep allow` in another VNI.
-    AllowIn(u32, Ipv4Addr),
+    AllowIn(u32, IpAddr),
     /// `vtep deny`.
-    Deny(Ipv4Addr),
+    Deny(IpAddr),
     /// A frame that the TC program met before: interface and bytes.
     Heard(Program, String, Vec<u8>),
     /// Time enough for a station's entry to expire.
     Expired(Mac),
     /// A remote that the kernel's neighbour code has not seen a frame for in ten seconds.
-    Due(Ipv4Addr),
+    Due(IpAddr),
     /// The sweep of the daemon.
     Swept,
 }
@@ -84,8 +85,8 @@ impl Bed {
         let probed = u64::try_from(Duration::from(now).as_nanos())?;
         let hop = NextHop { expires: 0, probed, ifindex: 0, mtu: 0, src_mac: Mac::ZERO, dst_mac: Mac::ZERO };
         let mut hops = self.next_hops()?;
-        for remote in [R1, R2] {
-            hops.insert(Addr::from(IpAddr::from(remote)), hop, 0)?;
+        for remote in [R1, R2].into_iter().flat_map(|remote| [remote, other_version(remote)]) {
+            hops.insert(Addr::from(remote), hop, 0)?;
         }
         Ok(())
     }
@@ -114,16 +115,16 @@ impl Bed {
                 dataplane.neigh_add(super::bed::vni(*other), *addr, *neighbour, Origin::Command)?;
             }
             Given::Options(change) => dataplane.vni_set(vni, change)?,
-            Given::Allow(addr) => dataplane.vtep_allow(vni, (*addr).into(), Origin::Command)?,
+            Given::Allow(addr) => dataplane.vtep_allow(vni, *addr, Origin::Command)?,
             Given::AllowIn(other, addr) => {
-                dataplane.vtep_allow(super::bed::vni(*other), (*addr).into(), Origin::Command)?;
+                dataplane.vtep_allow(super::bed::vni(*other), *addr, Origin::Command)?;
             }
-            Given::Deny(addr) => dataplane.vtep_deny(vni, (*addr).into(), Origin::Command)?,
+            Given::Deny(addr) => dataplane.vtep_deny(vni, *addr, Origin::Command)?,
             Given::Heard(program, dev, frame) => {
                 self.run(Hook::Tc, &Input::new(*program, dev, frame.clone()))?;
             }
             Given::Expired(mac) => self.wait_until_expired(number, *mac)?,
-            Given::Due(remote) => drop(self.next_hops()?.remove(&Addr::from(IpAddr::from(*remote)))),
+            Given::Due(remote) => drop(self.next_hops()?.remove(&Addr::from(*remote))),
             Given::Swept => drop(dataplane.sweep()?),
         }
         Ok(())
@@ -177,6 +178,27 @@ fn change(options: &VniOptions) -> VniChange {
 }
 
 impl Given {
+    /// The same with the addresses of VTEPs as things speak of them that are being made.
+    pub(super) fn here(mut self) -> Self {
+        match &mut self {
+            Self::Fdb(_, Destination::Remote(Remote { addr, .. }), _)
+            | Self::Flood(Remote { addr, .. })
+            | Self::Group(_, Remote { addr, .. })
+            | Self::Allow(addr)
+            | Self::AllowIn(_, addr)
+            | Self::Deny(addr)
+            | Self::Due(addr) => *addr = here(*addr),
+            Self::Fdb(..)
+            | Self::Neigh(..)
+            | Self::NeighIn(..)
+            | Self::Options(_)
+            | Self::Heard(..)
+            | Self::Expired(_)
+            | Self::Swept => {}
+        }
+        self
+    }
+
     /// A neighbour.
     pub fn neigh(addr: impl Into<IpAddr>, neighbour: impl Into<Neighbour>) -> Self {
         Self::Neigh(addr.into(), neighbour.into())

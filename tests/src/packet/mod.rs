@@ -13,6 +13,7 @@ mod pcap;
 mod row;
 mod run;
 mod table;
+mod version;
 mod wire;
 
 pub use answer::{fragmentation_needed, packet_too_big};
@@ -23,4 +24,5 @@ pub use given::Given;
 pub use outer::Outer;
 pub use row::{Action, Event, Row, Xdp};
 pub use run::{Hook, Outcome, Program};
-pub use table::{reasons, run_rows};
+pub use table::{reasons, run_over_both, run_rows};
+pub use version::{longest_frame, other_version, outer_len, over, twin, version};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Context as _, Result};
+use vxbpf::netdev::IpVersion;
 use vxbpf_common::DropReason;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     pcap,
     row::{Action, Event, HELPER, Leaves, Row, Xdp},
     run::{Hook, Input, Outcome},
+    version::over,
 };
 
 /// Runs rows, each for itself, in all hooks that it speaks of. Panics with all that fail.
@@ -32,6 +34,14 @@ pub fn run_rows(rows: &[Row]) {
         rows.len(),
         failures.join("\n\n")
     );
+}
+
+/// Makes rows over an underlay of IPv4 and of IPv6, and runs them all.
+///
+/// # Panics
+/// As [`run_rows`].
+pub fn run_over_both(rows: fn() -> Vec<Row>) {
+    run_rows(&[over(IpVersion::V4, rows), over(IpVersion::V6, rows)].concat());
 }
 
 /// The drop reasons that rows provoke.

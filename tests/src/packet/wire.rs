@@ -17,6 +17,7 @@ use nix::{
     },
 };
 
+use super::bed::UNDERLAY;
 use crate::scratch::Netns;
 
 /// How long to wait for a frame that is expected. It only passes when one is missing.
@@ -44,18 +45,24 @@ impl Wire {
         Ok(Self { socket, ends: BTreeMap::new() })
     }
 
-    /// Frames that have arrived and were not read. A VLAN tag is not among their bytes: the kernel takes it out.
-    fn read(&self, frames: &mut Frames) -> Result<()> {
+    /// Frames that have arrived and were not read; gives how many, of which not all are kept. A VLAN tag is not among
+    /// their bytes: the kernel takes it out.
+    fn read(&self, frames: &mut Frames) -> Result<u64> {
         let mut buffer = vec![0; 65536];
+        let mut count = 0;
         loop {
             match recvfrom::<LinkAddr>(self.socket.as_raw_fd(), &mut buffer) {
                 Ok((len, from)) => {
                     let end = from.and_then(|from| self.ends.get(&from.ifindex()));
                     let Some(name) = end else { continue };
                     let frame = buffer.get(..len).context("a frame longer than its buffer")?;
+                    count += 1;
+                    if name == UNDERLAY && is_listener_report(frame) {
+                        continue;
+                    }
                     frames.entry(name.clone()).or_default().push(frame.to_vec());
                 }
-                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EAGAIN) => return Ok(count),
                 Err(Errno::EINTR | Errno::ENETDOWN) => {}
                 Err(e) => return Err(e).context("read a packet socket"),
             }
@@ -80,20 +87,28 @@ impl Listening<'_> {
     pub(super) fn hear(self, expected: usize) -> Result<Frames> {
         let begin = Instant::now();
         let mut frames = Frames::new();
+        let mut arrived = 0;
         loop {
             let left: u64 = sent()?
                 .iter()
                 .filter(|(dev, _)| self.wire.ends.values().any(|end| end == *dev))
                 .map(|(dev, count)| count - self.before.get(dev).copied().unwrap_or(0))
                 .sum();
-            self.wire.read(&mut frames)?;
+            arrived += self.wire.read(&mut frames)?;
             let heard: usize = frames.values().map(Vec::len).sum();
-            if (heard >= expected && heard as u64 >= left) || begin.elapsed() > PATIENCE {
+            if (heard >= expected && arrived >= left) || begin.elapsed() > PATIENCE {
                 return Ok(frames);
             }
             thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// Whether the kernel tells routers what groups it listens to, as it does from time to time when an interface has an
+/// IPv6 address (RFC 3810). That has nothing to do with any row. Of what is sent here only these messages have a
+/// hop-by-hop header, number 0, behind that of IPv6.
+fn is_listener_report(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&0)
 }
 
 /// How many frames each interface of the calling thread's namespace has sent. Copies are sent while a program runs, so

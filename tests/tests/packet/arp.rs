@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, C, Frame, GROUP, Given, IP_A, IP_B, ISOLATED, Outer, R1, Row, V, run_rows,
+    A, B, BROADCAST, C, Frame, GROUP, Given, IP_A, IP_B, ISOLATED, Outer, R1, Row, V, run_over_both,
 };
 
 /// A asks for B.
@@ -127,5 +127,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn arp() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

@@ -3,7 +3,7 @@
 use vxbpf::dataplane::{Df, Tos, Ttl};
 use vxbpf_common::{DropReason, instance::Errand};
 use vxbpf_tests::packet::{
-    A, B, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, SILENT, UNDERLAY, UNREACHABLE, V, Xdp, run_rows,
+    A, B, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, SILENT, UNDERLAY, UNREACHABLE, V, Xdp, run_over_both,
 };
 
 /// A datagram from A to B.
@@ -287,5 +287,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn encap() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

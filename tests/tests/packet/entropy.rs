@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, net::Ipv4Addr};
 
-use vxbpf::dataplane::Df;
-use vxbpf_tests::packet::{A, B, Bed, C, Frame, Given, Hook, IP_A, IP_B, R1, Row, V};
+use vxbpf::{dataplane::Df, netdev::IpVersion};
+use vxbpf_tests::packet::{A, B, Bed, C, Frame, Given, Hook, IP_A, IP_B, R1, Row, V, outer_len, over};
 
 fn udp(src: u16) -> Frame {
     Frame::new(A, B).ipv4(IP_A, IP_B).udp(src, 53)
@@ -20,9 +20,27 @@ fn encapsulated(bed: &mut Bed, hook: Hook, frame: &Frame) -> Vec<u8> {
         .frame
 }
 
+/// Behind the IP header, which UDP and VXLAN follow.
 fn srcport(packet: &[u8]) -> u16 {
-    let port = packet.get(34..36).and_then(|bytes| bytes.try_into().ok());
+    let at = outer_len() - 16;
+    let port = packet.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
     u16::from_be_bytes(port.expect("an outer packet"))
+}
+
+#[test]
+fn a_flow_has_the_same_port_over_both_versions() {
+    let frames = [udp(1), udp(2).vlan(5), ipv6(6), Frame::new(A, B), Frame::new(A, B).arp_reply(IP_A, IP_B)];
+    Bed::with(|bed| {
+        for (number, frame) in frames.iter().enumerate() {
+            for hook in [Hook::Tc, Hook::Xdp] {
+                let [v4, v6] = [IpVersion::V4, IpVersion::V6]
+                    .map(|version| over(version, || srcport(&encapsulated(bed, hook, frame))));
+                assert!(v4 >= 49152, "RFC 6335 section 6");
+                assert_eq!(v4, v6, "frame {number} in {hook:?}");
+            }
+        }
+    })
+    .expect("a test bed");
 }
 
 #[test]

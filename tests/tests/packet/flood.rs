@@ -1,18 +1,20 @@
 //! Broadcast, unknown unicast and multicast.
 
+use std::net::IpAddr;
+
 use vxbpf::dataplane::Df;
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, Counter, DOWN, Event, Frame, GROUP, Given, IP_A, IP_B, ISOLATED, LOCAL, LOCKED, Outer,
-    R1, R2, Row, SILENT, UNDERLAY, UNDERLAY_MAC, UNDERLAY_MTU, UNREACHABLE, V, Xdp, run_rows,
+    A, B, BROADCAST, Counter, DOWN, Event, Frame, GROUP, Given, IP_A, IP_B, ISOLATED, LOCKED, Outer, R1, R2,
+    Row, SILENT, UNREACHABLE, V, Xdp, longest_frame, run_over_both,
 };
 
 fn broadcast() -> Frame {
     Frame::new(A, BROADCAST).ipv4(IP_A, IP_B).udp(67, 68)
 }
 
-fn vtep(vni: u32, addr: std::net::Ipv4Addr) -> Counter {
-    Counter::Vtep(vni, addr.into())
+fn vtep(vni: u32, addr: IpAddr) -> Counter {
+    Counter::Vtep(vni, addr)
 }
 
 fn from_port() -> Vec<Row> {
@@ -28,7 +30,7 @@ fn from_port() -> Vec<Row> {
             .replicated_to(R2, Outer::to(R2, V))
             .learns()
     };
-    let fits = usize::from(UNDERLAY_MTU) - 36;
+    let fits = longest_frame();
     vec![
         all("a broadcast goes to the other ports and to all remotes", &broadcast()),
         all("a multicast goes to the other ports and to all remotes", &Frame::new(A, GROUP).ipv4(IP_A, IP_B)),
@@ -101,8 +103,8 @@ fn from_port() -> Vec<Row> {
 
 /// Some of the copies do not make it; the others do.
 fn losses() -> Vec<Row> {
-    let fits = usize::from(UNDERLAY_MTU) - 36;
-    let others = |name: &str, bad: std::net::Ipv4Addr| {
+    let fits = longest_frame();
+    let others = |name: &str, bad: IpAddr| {
         Row::new(name)
             .flood_to(bad)
             .flood_to(R2)
@@ -137,7 +139,7 @@ fn losses() -> Vec<Row> {
             // The kernel asks once, and TC has been asked already.
             .xdp(Xdp::None)
             .replicated_over_helper(SILENT)
-            .seen_on(UNDERLAY, Frame::new(UNDERLAY_MAC, BROADCAST).arp_request(LOCAL, SILENT).bytes()),
+            .asked_for(SILENT),
         Row::new("a GSO broadcast that cannot be encapsulated is dropped")
             .in_vni(LOCKED)
             .flood_to(R1)
@@ -196,5 +198,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn flood() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

@@ -2,7 +2,7 @@
 
 use vxbpf_common::{DropReason, Mac};
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, Event, Frame, GROUP, IP_A, IP_B, LOCKED, Outer, R1, R2, Row, V, Xdp, run_rows,
+    A, B, BROADCAST, Event, Frame, GROUP, IP_A, IP_B, LOCKED, Outer, R1, R2, Row, V, Xdp, run_over_both,
 };
 
 /// A group without a list.
@@ -79,5 +79,5 @@ fn rows() -> Vec<Row> {
 
 #[test]
 fn groups() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

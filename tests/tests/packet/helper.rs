@@ -1,11 +1,15 @@
 //! On the helper device.
 
+use std::net::IpAddr;
+
 use vxbpf_common::{DropReason, instance::Errand};
-use vxbpf_tests::packet::{A, B, Frame, IP_A, IP_B, LOCAL, Outer, R1, Row, SILENT, UNREACHABLE, V, run_rows};
+use vxbpf_tests::packet::{
+    A, B, Frame, IP_A, IP_B, LOCAL, Outer, R1, Row, SILENT, UNREACHABLE, V, outer_len, run_over_both,
+};
 
 pub(crate) fn rows() -> Vec<Row> {
     let inner = Frame::new(A, B).ipv4(IP_A, IP_B).udp(1, 2).bytes();
-    let waiting = |to: std::net::Ipv4Addr| Outer::to(to, V).without_macs().around(&inner);
+    let waiting = |to: IpAddr| Outer::to(to, V).without_macs().around(&inner);
     vec![
         Row::new(
             "a packet of ours whose neighbour is still unknown goes to the kernel's resolution, unmarked",
@@ -27,12 +31,12 @@ pub(crate) fn rows() -> Vec<Row> {
             .dropped(DropReason::NotFromUs)
             .marked(0),
         Row::new("a marked packet that is too short to be ours is dropped")
-            .from_helper(waiting(R1).into_iter().take(49).collect(), Errand::Resolve.mark())
+            .from_helper(waiting(R1).into_iter().take(outer_len() - 1).collect(), Errand::Resolve.mark())
             .dropped(DropReason::NotFromUs),
     ]
 }
 
 #[test]
 fn helper() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

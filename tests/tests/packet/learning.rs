@@ -3,7 +3,7 @@
 use vxbpf::dataplane::{Destination, FdbState, Remote};
 use vxbpf_common::{DropReason, Mac};
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, C, Event, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, V, Xdp, run_rows,
+    A, B, BROADCAST, C, Event, Frame, Given, IP_A, IP_B, Outer, R1, R2, Row, V, Xdp, run_over_both,
 };
 
 fn to(dst: Mac) -> Frame {
@@ -16,12 +16,8 @@ fn row(name: &str) -> Row {
 }
 
 /// An entry of A's that may age.
-fn dynamic_at(remote: std::net::Ipv4Addr) -> Given {
-    Given::Fdb(
-        A,
-        Destination::Remote(Remote { addr: remote.into(), dst_vni: None, port: None }),
-        FdbState::Dynamic,
-    )
+fn dynamic_at(remote: std::net::IpAddr) -> Given {
+    Given::Fdb(A, Destination::Remote(Remote { addr: remote, dst_vni: None, port: None }), FdbState::Dynamic)
 }
 
 fn learning() -> Vec<Row> {
@@ -147,7 +143,7 @@ fn pinned() -> Vec<Row> {
     let states = [("permanent", FdbState::Permanent), ("static", FdbState::Static)];
     let places = [
         ("a port", Destination::Port("p1".to_owned())),
-        ("a remote", Destination::Remote(Remote { addr: R1.into(), dst_vni: None, port: None })),
+        ("a remote", Destination::Remote(Remote { addr: R1, dst_vni: None, port: None })),
     ];
     for (word, state) in states {
         for (place, to_place) in &places {
@@ -287,5 +283,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn learning_moving_ageing() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

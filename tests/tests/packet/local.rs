@@ -1,7 +1,7 @@
 //! Between ports of a VNI.
 
 use vxbpf_common::DropReason;
-use vxbpf_tests::packet::{A, B, Frame, IP_A, IP_B, ISOLATED, Outer, R1, Row, V, Xdp, run_rows};
+use vxbpf_tests::packet::{A, B, Frame, IP_A, IP_B, ISOLATED, Outer, R1, Row, V, Xdp, run_over_both};
 
 pub(crate) fn rows() -> Vec<Row> {
     let frame = || Frame::new(A, B).ipv4(IP_A, IP_B).udp(1, 2);
@@ -86,5 +86,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn local() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

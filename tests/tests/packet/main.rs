@@ -9,6 +9,7 @@ mod groups;
 mod helper;
 mod learning;
 mod local;
+mod mixed;
 mod nd;
 mod reasons;
 mod refused;

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use vxbpf::dataplane::Neighbour;
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::{
-    A, B, C, Frame, Given, IP_A, IP6_A, IP6_B, ISOLATED, Outer, R1, Row, V, Xdp, group_mac, run_rows,
+    A, B, C, Frame, Given, IP_A, IP6_A, IP6_B, ISOLATED, Outer, R1, Row, V, Xdp, group_mac, run_over_both,
     solicited_node,
 };
 
@@ -228,5 +228,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn nd() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

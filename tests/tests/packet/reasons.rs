@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::reasons;
 
-use crate::{arp, decap, encap, flood, helper, learning, local, nd, refused, too_big};
+use crate::{arp, decap, encap, flood, helper, learning, local, mixed, nd, refused, too_big};
 
 #[test]
 fn each_drop_reason_is_provoked_by_a_row() {
@@ -17,6 +17,7 @@ fn each_drop_reason_is_provoked_by_a_row() {
         helper::rows(),
         learning::rows(),
         local::rows(),
+        mixed::rows(),
         nd::rows(),
         refused::rows(),
         too_big::rows(),

@@ -2,7 +2,7 @@
 
 use vxbpf_common::{DropReason, Mac};
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, Frame, GROUP, Given, IP_A, IP_B, LOCKED, Outer, R1, Row, V, run_rows,
+    A, B, BROADCAST, Frame, GROUP, Given, IP_A, IP_B, LOCKED, Outer, R1, Row, V, run_over_both,
 };
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -66,5 +66,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn refused() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

@@ -6,12 +6,13 @@ use vxbpf::dataplane::Df;
 use vxbpf_common::DropReason::TooBig;
 use vxbpf_tests::packet::{
     A, B, BROADCAST, Event, Frame, Given, IP_A, IP_B, Outer, R1, Row, SILENT, SIZES, UNDERLAY_MTU, V, Xdp,
-    fragmentation_needed, packet_too_big, port_mtu, run_rows,
+    fragmentation_needed, longest_frame, outer_len, packet_too_big, port_mtu, run_over_both,
 };
 
-/// The longest inner frame that fits the underlay, and the longest inner packet.
-const FITS: usize = UNDERLAY_MTU as usize - 36;
-const MTU: u16 = UNDERLAY_MTU - 50;
+/// The longest inner packet that fits the underlay.
+fn mtu() -> u16 {
+    UNDERLAY_MTU - u16::try_from(outer_len()).expect("short")
+}
 
 const V6_A: Ipv6Addr = Ipv6Addr::new(0xfd12, 0, 0, 0, 0, 0, 0, 0xa);
 const V6_B: Ipv6Addr = Ipv6Addr::new(0xfd12, 0, 0, 0, 0, 0, 0, 0xb);
@@ -24,7 +25,7 @@ fn ipv6() -> Frame {
     Frame::new(A, B).ipv6(V6_A, V6_B).tcp(1000, 2000)
 }
 
-/// Towards a remote; [`FITS`] bytes fit.
+/// Towards a remote; [`longest_frame`] bytes fit.
 fn out(name: impl Into<String>, frame: impl Into<Vec<u8>>) -> Row {
     Row::new(name).station_at(B, R1).from_port_bytes("p1", frame.into())
 }
@@ -54,14 +55,14 @@ fn to_remotes() -> Vec<Row> {
         rows.push(
             out(
                 format!("{what} that just fits the underlay is encapsulated"),
-                frame.clone().padded_to(FITS).bytes(),
+                frame.clone().padded_to(longest_frame()).bytes(),
             )
             .encapsulated(R1, Outer::to(R1, V).tos(frame_ecn(what))),
         );
-        for len in [FITS + 1, 2500, 3300] {
+        for len in [longest_frame() + 1, 2500, 3300] {
             let frame = frame.clone().padded_to(len).bytes();
             let name = format!("{what} in a frame of {len} bytes is dropped, and its sender told");
-            rows.push(answered4(out(name, frame.clone()), &frame, MTU).learns());
+            rows.push(answered4(out(name, frame.clone()), &frame, mtu()).learns());
         }
     }
     for (what, frame) in
@@ -70,39 +71,39 @@ fn to_remotes() -> Vec<Row> {
         rows.push(
             out(
                 format!("{what} over IPv6 that just fits is encapsulated"),
-                frame.clone().padded_to(FITS).bytes(),
+                frame.clone().padded_to(longest_frame()).bytes(),
             )
             .encapsulated(R1, Outer::to(R1, V)),
         );
-        for len in [FITS + 1, 3300] {
+        for len in [longest_frame() + 1, 3300] {
             let frame = frame.clone().padded_to(len).bytes();
             let name = format!("{what} over IPv6 in a frame of {len} bytes is dropped, and its sender told");
-            rows.push(answered6(out(name, frame.clone()), &frame, MTU).learns());
+            rows.push(answered6(out(name, frame.clone()), &frame, mtu()).learns());
         }
     }
-    let frame = datagram().padded_to(FITS + 1).bytes();
+    let frame = datagram().padded_to(longest_frame() + 1).bytes();
     rows.push(answered4(
         out("a packet is too big though the outer packet may be fragmented", frame.clone())
             .given(Given::df(Df::Unset)),
         &frame,
-        MTU,
+        mtu(),
     ));
     rows.push(answered4(
         Row::new("of a next hop without a neighbour the interface's MTU counts")
             .station_at(B, SILENT)
             .from_port_bytes("p1", frame.clone()),
         &frame,
-        MTU,
+        mtu(),
     ));
     rows.push(
-        answered4(out("user space is told of a packet that is too big", frame.clone()), &frame, MTU)
+        answered4(out("user space is told of a packet that is too big", frame.clone()), &frame, mtu())
             .tells([Event::Learn(A), Event::Drop(A)]),
     );
     rows.push(
         answered4(
             Row::new("a port in mode tc is told").station_at(B, R1).from_port_bytes("t1", frame.clone()),
             &frame,
-            MTU,
+            mtu(),
         )
         .xdp(Xdp::None),
     );
@@ -143,7 +144,7 @@ fn silent() -> Vec<Row> {
     let mut rows: Vec<_> = frames
         .into_iter()
         .map(|(what, frame)| {
-            let frame = frame.padded_to(FITS + 1).bytes();
+            let frame = frame.padded_to(longest_frame() + 1).bytes();
             out(format!("{what} is dropped, and nobody is told"), frame).xdp(Xdp::Passes).dropped(TooBig)
         })
         .collect();
@@ -151,13 +152,13 @@ fn silent() -> Vec<Row> {
         [(3, true), (4, true), (5, true), (11, true), (12, true), (0, false), (8, false), (13, false)]
     {
         let frame = with(&Frame::new(A, B).ipv4(IP_A, IP_B), &[(23, 1), (34, kind)]);
-        rows.push(icmp("ICMP", kind, error, frame, |row, frame| answered4(row, frame, MTU)));
+        rows.push(icmp("ICMP", kind, error, frame, |row, frame| answered4(row, frame, mtu())));
     }
     for (kind, error) in
         [(1, true), (2, true), (3, true), (4, true), (137, true), (128, false), (129, false), (135, false)]
     {
         let plain = Frame::new(A, B).ipv6(V6_A, V6_B);
-        let told = |row, frame: &[u8]| answered6(row, frame, MTU);
+        let told = |row, frame: &[u8]| answered6(row, frame, mtu());
         rows.push(icmp("ICMPv6", kind, error, with(&plain, &[(20, 58), (54, kind)]), told));
         let behind = [(20, 0), (54, 60), (55, 0), (62, 58), (63, 1), (78, kind)];
         rows.push(icmp("ICMPv6 behind options", kind, error, with(&plain, &behind), told));
@@ -177,7 +178,7 @@ fn silent() -> Vec<Row> {
 
 /// A frame that is a byte too long, with other bytes at some places.
 fn with(frame: &Frame, bytes: &[(usize, u8)]) -> Vec<u8> {
-    let mut frame = frame.clone().padded_to(FITS + 1).bytes();
+    let mut frame = frame.clone().padded_to(longest_frame() + 1).bytes();
     for (at, byte) in bytes {
         frame[*at] = *byte;
     }
@@ -292,7 +293,10 @@ fn to_ports() -> Vec<Row> {
     rows.push(
         Row::new("a broadcast that is too long for the underlay goes to the ports that it fits, unanswered")
             .flood_to(R1)
-            .from_port("p1", &Frame::new(A, BROADCAST).ipv4(IP_A, [255; 4].into()).padded_to(FITS + 1))
+            .from_port(
+                "p1",
+                &Frame::new(A, BROADCAST).ipv4(IP_A, [255; 4].into()).padded_to(longest_frame() + 1),
+            )
             .flooded()
             .copied_to("p2")
             .copied_to("t1")
@@ -310,5 +314,5 @@ pub(crate) fn rows() -> Vec<Row> {
 
 #[test]
 fn too_big() {
-    run_rows(&rows());
+    run_over_both(rows);
 }

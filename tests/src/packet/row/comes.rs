@@ -1,16 +1,19 @@
 //! The first half of a row: what is there, and what comes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use vxbpf::dataplane::{Destination, FdbState, Remote};
+use vxbpf::{
+    dataplane::{Destination, FdbState, Remote},
+    netdev::IpVersion,
+};
 use vxbpf_common::Mac;
 
 use super::{Action, HELPER, Leaves, Row, Xdp};
 use crate::packet::{
     Counts, Frame, Given, Outer, Program,
     bed::{UNDERLAY, V, vni},
-    outer,
     run::Input,
+    version::{here, outer_len_of, version},
 };
 
 /// What is there.
@@ -18,7 +21,10 @@ impl Row {
     /// A row: one sentence.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
-            name: name.into(),
+            name: match version() {
+                IpVersion::V4 => name.into(),
+                IpVersion::V6 => format!("{} (over IPv6)", name.into()),
+            },
             vni: V,
             given: Vec::new(),
             input: Input::new(Program::FromPort, "", Vec::new()),
@@ -43,18 +49,18 @@ impl Row {
 
     /// Anything.
     pub fn given(mut self, given: Given) -> Self {
-        self.given.push(given);
+        self.given.push(given.here());
         self
     }
 
     /// A permanent FDB entry that names a remote.
-    pub fn station_at(self, mac: Mac, remote: Ipv4Addr) -> Self {
-        self.given(Given::Fdb(mac, remote_at(remote, None, None), FdbState::Permanent))
+    pub fn station_at(self, mac: Mac, remote: impl Into<IpAddr>) -> Self {
+        self.given(Given::Fdb(mac, remote_at(remote.into(), None, None), FdbState::Permanent))
     }
 
     /// The same with a VNI and a UDP port of its own.
-    pub fn station_in(self, mac: Mac, remote: Ipv4Addr, dst_vni: u32, port: u16) -> Self {
-        self.given(Given::Fdb(mac, remote_at(remote, Some(dst_vni), Some(port)), FdbState::Permanent))
+    pub fn station_in(self, mac: Mac, remote: impl Into<IpAddr>, dst_vni: u32, port: u16) -> Self {
+        self.given(Given::Fdb(mac, remote_at(remote.into(), Some(dst_vni), Some(port)), FdbState::Permanent))
     }
 
     /// A permanent FDB entry of a station behind a port.
@@ -63,23 +69,23 @@ impl Row {
     }
 
     /// A remote of the flood list.
-    pub fn flood_to(self, remote: Ipv4Addr) -> Self {
-        self.given(Given::Flood(to(remote, None, None)))
+    pub fn flood_to(self, remote: impl Into<IpAddr>) -> Self {
+        self.given(Given::Flood(to(remote.into(), None, None)))
     }
 
     /// The same with a VNI and a UDP port of its own.
-    pub fn flood_in(self, remote: Ipv4Addr, dst_vni: u32, port: u16) -> Self {
-        self.given(Given::Flood(to(remote, Some(dst_vni), Some(port))))
+    pub fn flood_in(self, remote: impl Into<IpAddr>, dst_vni: u32, port: u16) -> Self {
+        self.given(Given::Flood(to(remote.into(), Some(dst_vni), Some(port))))
     }
 
     /// A remote of a group's own list.
-    pub fn group_to(self, group: Mac, remote: Ipv4Addr) -> Self {
-        self.given(Given::Group(group, to(remote, None, None)))
+    pub fn group_to(self, group: Mac, remote: impl Into<IpAddr>) -> Self {
+        self.given(Given::Group(group, to(remote.into(), None, None)))
     }
 
     /// The same with a VNI and a UDP port of its own.
-    pub fn group_in(self, group: Mac, remote: Ipv4Addr, dst_vni: u32, port: u16) -> Self {
-        self.given(Given::Group(group, to(remote, Some(dst_vni), Some(port))))
+    pub fn group_in(self, group: Mac, remote: impl Into<IpAddr>, dst_vni: u32, port: u16) -> Self {
+        self.given(Given::Group(group, to(remote.into(), Some(dst_vni), Some(port))))
     }
 
     /// A frame that a port sent before.
@@ -88,17 +94,17 @@ impl Row {
     }
 
     /// A frame that a remote sent before.
-    pub fn heard_from(self, remote: Ipv4Addr, frame: &Frame) -> Self {
+    pub fn heard_from(self, remote: impl Into<IpAddr>, frame: &Frame) -> Self {
         let packet = Outer::from(remote, self.vni).around(&frame.bytes());
         self.given(Given::Heard(Program::FromUnderlay, UNDERLAY.to_owned(), packet))
     }
 }
 
-fn to(addr: Ipv4Addr, dst_vni: Option<u32>, port: Option<u16>) -> Remote {
-    Remote { addr: addr.into(), dst_vni: dst_vni.map(vni), port }
+fn to(addr: IpAddr, dst_vni: Option<u32>, port: Option<u16>) -> Remote {
+    Remote { addr, dst_vni: dst_vni.map(vni), port }
 }
 
-fn remote_at(addr: Ipv4Addr, dst_vni: Option<u32>, port: Option<u16>) -> Destination {
+fn remote_at(addr: IpAddr, dst_vni: Option<u32>, port: Option<u16>) -> Destination {
     Destination::Remote(to(addr, dst_vni, port))
 }
 
@@ -116,15 +122,16 @@ impl Row {
     }
 
     /// A remote sends a frame in the row's VNI.
-    pub fn from_remote(self, remote: Ipv4Addr, frame: &Frame) -> Self {
+    pub fn from_remote(self, remote: impl Into<IpAddr>, frame: &Frame) -> Self {
+        let remote = remote.into();
         let outer = Outer::from(remote, self.vni);
         self.from_underlay(remote, outer.around(&frame.bytes()))
     }
 
     /// A remote sends a packet.
-    pub fn from_underlay(mut self, remote: Ipv4Addr, packet: Vec<u8>) -> Self {
+    pub fn from_underlay(mut self, remote: impl Into<IpAddr>, packet: Vec<u8>) -> Self {
         self.input = Input::new(Program::FromUnderlay, UNDERLAY, packet);
-        self.sender = Some(remote);
+        self.sender = Some(here(remote));
         self
     }
 
@@ -145,7 +152,11 @@ impl Row {
     /// The part of the input that is counted.
     pub(super) fn len(&self) -> usize {
         match self.input.program {
-            Program::FromUnderlay => self.input.frame.len().saturating_sub(outer::LEN),
+            Program::FromUnderlay => {
+                let v6 = self.sender.is_some_and(|sender| sender.is_ipv6());
+                let version = if v6 { IpVersion::V6 } else { IpVersion::V4 };
+                self.input.frame.len().saturating_sub(outer_len_of(version))
+            }
             Program::FromPort | Program::FromHelper => self.input.frame.len(),
         }
     }

@@ -1,6 +1,6 @@
 //! The second half of a row: how it ends.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use vxbpf::dataplane::{Destination, FdbState};
 use vxbpf_common::{DropReason, Mac};
@@ -8,7 +8,8 @@ use vxbpf_common::{DropReason, Mac};
 use super::{Action, Event, Leaves, Row, Xdp};
 use crate::packet::{
     Counter, Frame, Given, Outer, Program,
-    bed::{A, LOCAL, UNDERLAY},
+    bed::{A, BROADCAST, LOCAL, UNDERLAY, UNDERLAY_MAC},
+    version::{here, twin},
 };
 
 /// How it ends.
@@ -52,6 +53,10 @@ impl Row {
         self.reasons.push(reason);
         self.counts.dropped(reason);
         for counter in counters {
+            let counter = match counter {
+                Counter::Vtep(vni, addr) => Counter::Vtep(vni, here(addr)),
+                other => other,
+            };
             self.counts.add(counter, "tx_dropped", 1);
         }
         self
@@ -72,23 +77,24 @@ impl Row {
 
     /// Where the sender is counted: in a row of its own if anything in the VNI names it.
     fn sender_counter(&self) -> Counter {
-        let sender = self.sender.unwrap_or(LOCAL);
+        let sender = self.sender.unwrap_or(LOCAL.into());
         if self.given.iter().any(|given| names(given, sender)) {
-            Counter::Vtep(self.vni, sender.into())
+            Counter::Vtep(self.vni, sender)
         } else {
             Counter::OtherVteps
         }
     }
 
     /// It goes to a remote, in these outer headers.
-    pub fn encapsulated(mut self, remote: Ipv4Addr, outer: Outer) -> Self {
+    pub fn encapsulated(mut self, remote: impl Into<IpAddr>, outer: Outer) -> Self {
+        let remote = here(remote);
         self.action = Action::Redirect;
         self.leaves = Leaves::Outer(Box::new(outer), self.input.frame.clone());
         self.received();
         let len = self.len();
         self.counts.sent(Counter::Vni(self.vni), len);
         let counter = if self.given.iter().any(|given| names(given, remote)) {
-            Counter::Vtep(self.vni, remote.into())
+            Counter::Vtep(self.vni, remote)
         } else {
             Counter::OtherVteps
         };
@@ -171,19 +177,25 @@ impl Row {
     }
 
     /// A copy goes to a remote.
-    pub fn replicated_to(mut self, remote: Ipv4Addr, outer: Outer) -> Self {
+    pub fn replicated_to(self, remote: impl Into<IpAddr>, outer: Outer) -> Self {
+        let len = self.inner().len();
+        self.replicated(here(remote), outer, len)
+    }
+
+    fn replicated(mut self, remote: IpAddr, outer: Outer, len: usize) -> Self {
         let inner = self.inner();
-        self.counts.sent(Counter::Vni(self.vni), inner.len());
-        self.counts.sent(Counter::Vtep(self.vni, remote.into()), inner.len());
+        self.counts.sent(Counter::Vni(self.vni), len);
+        self.counts.sent(Counter::Vtep(self.vni, remote), len);
         self.copies.push((UNDERLAY.to_owned(), Leaves::Outer(Box::new(outer), inner)));
         self
     }
 
     /// A copy goes to the helper device, on its way to a remote.
-    pub fn replicated_over_helper(mut self, remote: Ipv4Addr) -> Self {
+    pub fn replicated_over_helper(mut self, remote: impl Into<IpAddr>) -> Self {
+        let remote = here(remote);
         let len = self.inner().len();
         self.counts.sent(Counter::Vni(self.vni), len);
-        self.counts.sent(Counter::Vtep(self.vni, remote.into()), len);
+        self.counts.sent(Counter::Vtep(self.vni, remote), len);
         self
     }
 
@@ -191,6 +203,15 @@ impl Row {
     pub fn seen_on(mut self, dev: &str, frame: Vec<u8>) -> Self {
         self.copies.push((dev.to_owned(), Leaves::Bytes(frame)));
         self
+    }
+
+    /// The kernel asks for a remote's MAC address, on the underlay.
+    pub fn asked_for(self, remote: impl Into<IpAddr>) -> Self {
+        let question = match here(remote) {
+            IpAddr::V4(remote) => Frame::new(UNDERLAY_MAC, BROADCAST).arp_request(LOCAL, remote),
+            IpAddr::V6(remote) => Frame::solicitation(UNDERLAY_MAC, twin(LOCAL), remote),
+        };
+        self.seen_on(UNDERLAY, question.bytes())
     }
 
     /// The frame ends as the row says, without being redirected.
@@ -207,7 +228,9 @@ impl Row {
 
     /// Afterwards the station is known to be behind that port or VTEP.
     pub fn then(mut self, mac: Mac, place: impl ToString) -> Self {
-        self.stations.push((mac, Some(place.to_string())));
+        let place = place.to_string();
+        let place = place.parse::<IpAddr>().map_or(place, |vtep| here(vtep).to_string());
+        self.stations.push((mac, Some(place)));
         self
     }
 
@@ -225,7 +248,7 @@ impl Row {
 }
 
 /// Whether something names a VTEP.
-fn names(given: &Given, vtep: Ipv4Addr) -> bool {
+fn names(given: &Given, vtep: IpAddr) -> bool {
     match given {
         Given::Allow(addr) | Given::Deny(addr) => *addr == vtep,
         Given::Flood(remote) | Given::Group(_, remote) => remote.addr == vtep,

@@ -3,7 +3,7 @@
 mod comes;
 mod ends;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use vxbpf_common::{
     DropReason, Mac,
@@ -112,7 +112,7 @@ pub struct Row {
     pub(in crate::packet) given: Vec<Given>,
     pub(in crate::packet) input: Input,
     /// Who sent it, if the underlay brought it.
-    sender: Option<Ipv4Addr>,
+    sender: Option<IpAddr>,
     pub(in crate::packet) xdp: Xdp,
     pub(in crate::packet) action: Action,
     pub(in crate::packet) leaves: Leaves,
