@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsStr,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
 };
 
@@ -69,6 +70,10 @@ pub fn limited(program: impl AsRef<OsStr>) -> Command {
 pub fn run_in(netns: &Netns, mut command: Command) -> Said {
     let output =
         netns.run(|| command.output().context("start it")).unwrap_or_else(|e| panic!("{command:?}: {e:#}"));
+    said(output)
+}
+
+fn said(output: Output) -> Said {
     Said {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -99,4 +104,18 @@ pub fn vxbpf_in(netns: &Netns, instance: &str, line: &str) -> Said {
     let mut command = limited(binary());
     command.args(line.split_whitespace()).env("VXBPF_INSTANCE", instance);
     run_in(netns, command)
+}
+
+/// Runs lines of `ip` or `bridge` in a namespace, in one process.
+#[track_caller]
+pub fn batch_in(netns: &Netns, program: &str, lines: &[String]) -> Said {
+    let mut command = Command::new("timeout");
+    command.args(["-k", "1", LIMIT_SECS, program, "-batch", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = netns.run(|| command.spawn().context("start it")).expect("start a batch");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may end at a bad line, and what it says about that counts.
+    let _ = stdin.write_all(lines.join("\n").as_bytes());
+    drop(stdin);
+    said(child.wait_with_output().expect("wait for a batch"))
 }

@@ -4,6 +4,7 @@
 //! are exact: see [`Watch`] for where frames are looked for, [`crate::pulse`] for when the counting may end.
 
 mod cast;
+mod crowd;
 mod entry;
 mod node;
 mod option;
@@ -20,6 +21,7 @@ use std::{
 use vxbpf_common::Mac;
 
 pub use cast::{Hook, Players, Underlay};
+pub use crowd::Crowd;
 pub use entry::{At, Entry};
 pub use node::{Node, device};
 pub use option::Opt;

@@ -2,7 +2,8 @@
 
 use std::{net::IpAddr, ops::Deref};
 
-use vxbpf_common::Mac;
+use vxbpf::dataplane::{Dataplane, Destination, FdbSpec, FdbState, Origin, Remote};
+use vxbpf_common::{Mac, Vni};
 
 use super::{
     DSTPORT, VNI,
@@ -11,7 +12,7 @@ use super::{
     option::Opt,
 };
 use crate::{
-    command::{Said, line_in, run_in},
+    command::{Said, batch_in, line_in, run_in},
     topology::{self, Backend},
 };
 
@@ -107,8 +108,10 @@ impl Node {
         if let Some(words) = option.of_bridge() {
             self.must(&format!("ip link set {} type bridge {words}", bridge(vni)));
         }
-        let ports = self.must(&format!("ls /sys/class/net/{}/brif", bridge(vni)));
-        self.set_ports(&[option], ports.split_whitespace());
+        let said = self.must(&format!("ip -j link show master {}", bridge(vni)));
+        let ports: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let ports = ports.as_array().into_iter().flatten();
+        self.set_ports(&[option], ports.filter_map(|port| port["ifname"].as_str()));
     }
 
     #[track_caller]
@@ -192,6 +195,26 @@ impl Node {
     #[track_caller]
     pub fn flood_to(&self, vni: u32, remote: IpAddr) {
         self.fdb_ok(&format!("append 00:00:00:00:00:00 dev {} dst {remote} self permanent", device(vni)));
+    }
+
+    /// The same for many, in one go. Says what the last one came to.
+    #[track_caller]
+    pub fn flood_to_many(&self, vni: u32, remotes: &[IpAddr]) -> Result<(), String> {
+        if !self.is_ours() {
+            let line =
+                |dst| format!("fdb append 00:00:00:00:00:00 dev {} dst {dst} self permanent", device(vni));
+            let lines: Vec<_> = remotes.iter().map(line).collect();
+            let said = batch_in(&self.netns, "bridge", &lines);
+            return if said.is_ok() { Ok(()) } else { Err(said.stderr) };
+        }
+        let instance = self.netns.name().parse().expect("an instance");
+        let mut dataplane = Dataplane::open(&instance).expect("open the instance");
+        remotes.iter().try_for_each(|addr| {
+            let to = Destination::Remote(Remote { addr: *addr, dst_vni: None, port: None });
+            let vni = Vni::new(vni).expect("a VNI");
+            let spec = FdbSpec { vni, mac: Mac::ZERO, to, state: FdbState::Permanent };
+            dataplane.fdb_append(&spec, Origin::Command).map_err(|e| e.to_string())
+        })
     }
 
     /// No longer.

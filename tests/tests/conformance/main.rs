@@ -8,6 +8,7 @@
 
 mod behaviour;
 mod flooding;
+mod learning;
 mod table;
 mod words;
 
@@ -23,7 +24,7 @@ use behaviour::Group;
 use table::Results;
 
 /// In the order of the table.
-const GROUPS: &[Group] = &[flooding::GROUP];
+const GROUPS: &[Group] = &[flooding::GROUP, learning::GROUP];
 
 fn main() -> ExitCode {
     let (arguments, filters) = words::parse(std::env::args());
