@@ -46,17 +46,24 @@ fn bridge(vni: u32) -> String {
 }
 
 impl Node {
-    pub(super) fn new(mut host: topology::Node, backend: Backend, hook: Hook, underlay: Underlay) -> Self {
+    pub(super) fn new(host: topology::Node, backend: Backend, hook: Hook, underlay: Underlay) -> Self {
         let vtep = underlay.addr(host.vtep);
-        if backend == Backend::Vxbpf {
-            host.start(&format!("--local {vtep} --mode {}", hook.word()));
-        }
-        Self { host, backend, hook, vtep }
+        let mut this = Self { host, backend, hook, vtep };
+        this.restart();
+        this
     }
 
     /// Whether the binary under test forwards here.
     pub fn is_ours(&self) -> bool {
         self.backend == Backend::Vxbpf
+    }
+
+    /// Starts it anew: the binary under test has no VNI then. The kernel has nothing to start.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        if self.is_ours() {
+            self.host.start(&format!("--local {} --mode {}", self.vtep, self.hook.word()));
+        }
     }
 
     /// The host, to be changed.
@@ -82,7 +89,7 @@ impl Node {
             self.ok(&format!("vni add {vni} name {name} {}", words(Opt::of_vxbpf)));
             return;
         }
-        let zero = if self.vtep.is_ipv4() { "noudpcsum" } else { "udp6zerocsumtx udp6zerocsumrx" };
+        let zero = self.zero_checksums();
         let of_bridge: Vec<_> = options.iter().filter_map(|option| option.of_bridge()).collect();
         self.script(&[
             format!(
@@ -162,6 +169,65 @@ impl Node {
         } else {
             self.must(&format!("bridge link set dev {dev} isolated on"));
         }
+    }
+
+    /// Lets a port take frames from these stations only.
+    #[track_caller]
+    pub fn lock(&self, dev: &str, vni: u32, stations: &[Mac]) {
+        if self.is_ours() {
+            self.del_port(dev);
+            let locks: Vec<_> = stations.iter().map(|mac| format!("mac-lock {mac}")).collect();
+            self.ok(&format!("port add {dev} vni {vni} mode {} {}", self.hook.word(), locks.join(" ")));
+        } else {
+            self.must(&format!("bridge link set dev {dev} locked on"));
+            for mac in stations {
+                self.fdb_port(vni, *mac, dev);
+            }
+        }
+    }
+
+    /// Makes very many VNIs at once, some of them with a port, that flood to a remote. Those of before are gone with
+    /// ours.
+    #[track_caller]
+    pub fn add_many_vnis(&mut self, vnis: &[(u32, Option<&str>)], remote: IpAddr) {
+        if self.is_ours() {
+            let table = |(vni, dev): &(u32, Option<&str>)| {
+                let mode = self.hook.word();
+                let port = dev.map(|dev| format!("[[vni.port]]\ndev = \"{dev}\"\nmode = \"{mode}\"\n"));
+                let name = device(*vni);
+                format!(
+                    "[[vni]]\nvni = {vni}\nname = \"{name}\"\nflood = [\"{remote}\"]\n{}",
+                    port.unwrap_or_default()
+                )
+            };
+            let file = std::env::temp_dir().join(format!("{}.toml", self.netns.name()));
+            let text: String = vnis.iter().map(table).collect();
+            std::fs::write(&file, text).expect("write a config file");
+            let run =
+                format!("--local {} --mode {} --config {}", self.vtep, self.hook.word(), file.display());
+            self.host.start(&run);
+            let _ = std::fs::remove_file(&file);
+            return;
+        }
+        let zero = self.zero_checksums();
+        let mut lines = Vec::new();
+        for (vni, dev) in vnis {
+            let (name, bridge, local) = (device(*vni), bridge(*vni), self.vtep);
+            lines.push(format!(
+                "link add {name} type vxlan id {vni} dstport {DSTPORT} local {local} remote {remote} {zero}"
+            ));
+            if let Some(dev) = dev {
+                lines.push(format!("link add {bridge} type bridge mcast_snooping 0"));
+                lines.extend([&name, *dev].map(|dev| format!("link set {dev} master {bridge} up")));
+                lines.push(format!("link set {bridge} up"));
+            }
+        }
+        let said = batch_in(&self.netns, "ip", &lines);
+        assert!(said.is_ok(), "{said:?}");
+    }
+
+    fn zero_checksums(&self) -> &'static str {
+        if self.vtep.is_ipv4() { "noudpcsum" } else { "udp6zerocsumtx udp6zerocsumrx" }
     }
 
     /// `fdb LINE` in the words of `bridge fdb`, whose `dev` may be a VNI's [`device`].

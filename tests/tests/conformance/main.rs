@@ -9,6 +9,9 @@
 mod behaviour;
 mod flooding;
 mod learning;
+mod neighbours;
+mod permission;
+mod several;
 mod table;
 mod words;
 
@@ -24,7 +27,8 @@ use behaviour::Group;
 use table::Results;
 
 /// In the order of the table.
-const GROUPS: &[Group] = &[flooding::GROUP, learning::GROUP];
+const GROUPS: &[Group] =
+    &[flooding::GROUP, learning::GROUP, several::GROUP, permission::GROUP, neighbours::GROUP];
 
 fn main() -> ExitCode {
     let (arguments, filters) = words::parse(std::env::args());

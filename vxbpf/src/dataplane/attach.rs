@@ -3,7 +3,12 @@
 //!
 //! Everything here means interfaces of the calling thread's network namespace.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use aya::maps::{DevMapHash, MapData};
 use aya::programs::{
@@ -31,6 +36,9 @@ pub(super) const FROM_UNDERLAY_XDP: &str = "from_underlay_xdp";
 const PRIORITY: u16 = 1;
 const HANDLE: TcHandle = TcHandle::new(0, 1);
 
+/// A link that goes is gone in a few milliseconds, on a busy machine in some tens of them.
+const DETACHING: Duration = Duration::from_millis(500);
+
 /// An interface to attach to.
 #[derive(Clone, Copy)]
 pub(super) struct On<'a> {
@@ -56,7 +64,7 @@ pub(super) fn tc(place: &Place, program: &str, on: On<'_>, clsact: bool) -> Resu
         std::mem::forget(link);
         return Ok(());
     }
-    let id = prog.attach(on.dev, TcAttachType::Ingress).map_err(failed)?;
+    let id = patiently(|| prog.attach(on.dev, TcAttachType::Ingress)).map_err(failed)?;
     let link = prog.take_link(id).map_err(failed)?;
     pin(place, program, on, FdLink::try_from(link).map_err(|e| bad_link(&e))?)
 }
@@ -88,9 +96,27 @@ fn xdp(place: &Place, program: &str, on: On<'_>) -> Result<()> {
     let doing = format!("attach {program} to {}", on.dev);
     let failed = |e: ProgramError| refused(&doing, &e, Some(on.dev));
     let mut prog = Xdp::from_pin(place.program(program), XdpAttachType::Interface).map_err(failed)?;
-    let id = prog.attach_to_if_index(on.ifindex, XdpMode::Driver).map_err(failed)?;
+    let id = patiently(|| prog.attach_to_if_index(on.ifindex, XdpMode::Driver)).map_err(failed)?;
     let link = prog.take_link(id).map_err(failed)?;
     pin(place, program, on, FdLink::try_from(link).map_err(|e| bad_link(&e))?)
+}
+
+/// Attaches where a link may be about to go: one whose pin was removed detaches only when the kernel gets to freeing
+/// the pin's inode (`bpf_free_inode` in kernel/bpf/inode.c, after an RCU grace period).
+fn patiently<T>(
+    mut attach: impl FnMut() -> std::result::Result<T, ProgramError>,
+) -> std::result::Result<T, ProgramError> {
+    let begin = Instant::now();
+    loop {
+        match attach() {
+            Err(e)
+                if matches!(errno(&e), Some(libc::EEXIST | libc::EBUSY)) && begin.elapsed() < DETACHING =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 fn pin(place: &Place, program: &str, on: On<'_>, link: FdLink) -> Result<()> {
