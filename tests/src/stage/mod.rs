@@ -4,8 +4,10 @@
 //! are exact: see [`Watch`] for where frames are looked for, [`crate::pulse`] for when the counting may end.
 
 mod cast;
+mod changes;
 mod crowd;
 mod entry;
+mod flush;
 mod node;
 mod option;
 mod vxlan;
@@ -21,6 +23,7 @@ use std::{
 use vxbpf_common::Mac;
 
 pub use cast::{Hook, Players, Underlay};
+pub use changes::{Changes, Told};
 pub use crowd::Crowd;
 pub use entry::{At, Entry};
 pub use node::{Node, device};
@@ -169,6 +172,12 @@ impl Stage {
     #[track_caller]
     pub fn node_at(&self, number: usize) -> &Node {
         &self.nodes[number - 1]
+    }
+
+    /// What a node tells of its FDB from now on.
+    #[track_caller]
+    pub fn changes(&mut self, number: usize) -> Changes {
+        Changes::of(&mut self.nodes[number - 1])
     }
 
     /// A pod, by the numbers of its node and of itself there, from 1.

@@ -7,9 +7,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report, in what tests share as well")]
 
 mod behaviour;
+mod beside;
+mod fdb;
 mod flooding;
 mod learning;
-mod neighbours;
 mod permission;
 mod several;
 mod table;
@@ -28,7 +29,7 @@ use table::Results;
 
 /// In the order of the table.
 const GROUPS: &[Group] =
-    &[flooding::GROUP, learning::GROUP, several::GROUP, permission::GROUP, neighbours::GROUP];
+    &[fdb::GROUP, flooding::GROUP, learning::GROUP, several::GROUP, permission::GROUP, beside::GROUP];
 
 fn main() -> ExitCode {
     let (arguments, filters) = words::parse(std::env::args());

@@ -301,7 +301,7 @@ fn to_ports() -> Vec<Row> {
             .copied_to("p2")
             .copied_to("t1")
             .copy_dropped(
-                [vxbpf_tests::packet::Counter::Vni(V), vxbpf_tests::packet::Counter::Vtep(V, R1.into())],
+                [vxbpf_tests::packet::Counter::Vni(V), vxbpf_tests::packet::Counter::Vtep(V, R1)],
                 TooBig,
             ),
     );
