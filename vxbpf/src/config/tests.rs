@@ -249,3 +249,21 @@ fn what_cannot_be_is_said_with_its_place() {
         assert_eq!(said.lines().count(), 1, "{said}");
     }
 }
+
+#[test]
+fn a_list_that_is_too_long_is_said_with_the_line_of_its_first_remote_too_many() {
+    let remotes: Vec<_> = (0..257).map(|n| format!("192.0.{}.{}", n / 128, n % 128 + 1)).collect();
+    let tables = |addr: &String| format!("[[vni.fdb]]\nmac = '01:00:5e:00:00:05'\ndst = '{addr}'\n");
+    let group: String = remotes.iter().map(tables).collect();
+    let flood: Vec<_> = remotes.iter().map(|addr| format!("'{addr}',\n")).collect();
+    let rows = [
+        (group, "x.toml:773: vni.fdb.dst: 01:00:5e:00:00:05 in VNI 42 has more than 256 remotes"),
+        (
+            format!("flood = [\n{}]", flood.concat()),
+            "x.toml:260: vni.flood: VNI 42 has more than 256 remotes in its flood list",
+        ),
+    ];
+    for (more, message) in rows {
+        assert_eq!(said(&format!("[[vni]]\nvni = 42\n{more}\n")), message);
+    }
+}

@@ -53,10 +53,8 @@ impl Row {
         self.reasons.push(reason);
         self.counts.dropped(reason);
         for counter in counters {
-            let counter = match counter {
-                Counter::Vtep(vni, addr) => Counter::Vtep(vni, here(addr)),
-                other => other,
-            };
+            let counter =
+                if let Counter::Vtep(vni, addr) = counter { Counter::Vtep(vni, here(addr)) } else { counter };
             self.counts.add(counter, "tx_dropped", 1);
         }
         self
