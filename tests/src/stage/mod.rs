@@ -8,6 +8,7 @@ mod changes;
 mod crowd;
 mod entry;
 mod flush;
+mod neighbour;
 mod node;
 mod option;
 mod vxlan;

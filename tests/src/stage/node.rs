@@ -41,7 +41,7 @@ pub fn device(vni: u32) -> String {
     format!("vxlan{vni}")
 }
 
-fn bridge(vni: u32) -> String {
+pub(super) fn bridge(vni: u32) -> String {
     format!("br{vni}")
 }
 

@@ -11,6 +11,7 @@ mod beside;
 mod fdb;
 mod flooding;
 mod learning;
+mod neighbours;
 mod permission;
 mod several;
 mod table;
@@ -28,8 +29,15 @@ use behaviour::Group;
 use table::Results;
 
 /// In the order of the table.
-const GROUPS: &[Group] =
-    &[fdb::GROUP, flooding::GROUP, learning::GROUP, several::GROUP, permission::GROUP, beside::GROUP];
+const GROUPS: &[Group] = &[
+    fdb::GROUP,
+    flooding::GROUP,
+    learning::GROUP,
+    neighbours::GROUP,
+    several::GROUP,
+    permission::GROUP,
+    beside::GROUP,
+];
 
 fn main() -> ExitCode {
     let (arguments, filters) = words::parse(std::env::args());

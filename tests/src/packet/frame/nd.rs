@@ -64,6 +64,12 @@ impl Frame {
             .nd_option(TARGET_LINK_ADDR, mac)
     }
 
+    /// The answer to a solicitation that went to the station alone: there is no need to say its link-layer address,
+    /// and Linux does not (`ndisc_recv_ns`).
+    pub fn unicast_advertisement(self, source: Ipv6Addr, destination: Ipv6Addr) -> Self {
+        self.nd(source, destination, ADVERTISEMENT, SOLICITED, source)
+    }
+
     /// An advertisement that nobody asked for, to all.
     pub fn announcement(from: Mac, addr: Ipv6Addr) -> Self {
         Self::new(from, group_mac(ALL_NODES))
