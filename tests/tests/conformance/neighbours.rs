@@ -19,13 +19,14 @@ const V4: Ipv4Addr = Ipv4Addr::new(12, 12, 12, 99);
 const V6: Ipv6Addr = Ipv6Addr::new(0xfd12, 0, 0, 0, 0, 0, 0, 0x99);
 
 const BEHAVIOURS: &[Behaviour] = &[
-    Behaviour::new("a question for an address in the table is answered, and does not appear on the wire", |stage| {
+    Behaviour::new("a question that the table can answer is answered, and not on the wire", |stage| {
         for question in somebody(stage) {
             answered(stage, &question, 10);
             stage.node_at(1).answer_no_more(VNI, question.addr);
             forwarded(stage, &question, 10);
         }
-    }),
+    })
+    .fails_if("proxy.rs has no answer to ND"),
     Behaviour::new("an answered question goes to no other port", |stage| {
         for question in somebody(stage) {
             let watch = stage.watch();
@@ -36,13 +37,15 @@ const BEHAVIOURS: &[Behaviour] = &[
         }
     })
     .plan(Plan::pods(&[2, 1]))
-    .differs("the kernel's bridge keeps it from the VXLAN device and floods it to all other ports"),
+    .differs("it ends there; the kernel's bridge still floods it to its other ports")
+    .fails_if("proxy.rs floods what it has answered"),
     Behaviour::new("the answer for a router says that it is one", |stage| {
         stage.node_at(1).answer_for_router(VNI, V6.into(), MAC);
         let asker = stage.pod(1, 1);
         let answer = Frame::new(MAC, asker.mac).router_advertisement(V6, asker.addr6());
         answered(stage, &Question { answer, ..nd(asker, V6, MAC) }, 1);
-    }),
+    })
+    .fails_if("nd.rs never says that a station is a router"),
     Behaviour::new("the host behind an answered address may be down", |stage| {
         let there = stage.pod(2, 1);
         there.must("ip link set eth0 down");
@@ -50,7 +53,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             stage.node_at(1).answer_for(VNI, question.addr, there.mac);
             answered(stage, &question, 1);
         }
-    }),
+    })
+    .fails_if("proxy.rs answers only for stations that the FDB has"),
     Behaviour::new("a question for an unknown address is forwarded, and its station answers", |stage| {
         let there = stage.pod(2, 1);
         there.enable_ipv6();
@@ -61,7 +65,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             watch.assert(&question.frame, &[(stage.wire(1, 2), 1), (Pod(2, 1), 1)]);
             watch.assert(&question.answer, &[(stage.wire(2, 1), 1), (Pod(1, 1), 1)]);
         }
-    }),
+    })
+    .fails_if("proxy.rs drops a question that it cannot answer, whatever the policy"),
     Behaviour::new("a question for an unknown address is dropped where that is the policy", |stage| {
         for question in both(stage.pod(1, 1), V4, V6, MAC) {
             let before = stage.node_at(1).drops("arp_miss");
@@ -69,7 +74,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             assert_eq!(stage.node_at(1).drops("arp_miss"), before.map(|before| before + 10));
         }
     })
-    .plan(Plan::pods(&[1, 1]).with(&[Opt::Proxy, Opt::MissDrop])),
+    .plan(Plan::pods(&[1, 1]).with(&[Opt::Proxy, Opt::MissDrop]))
+    .fails_if("proxy.rs forwards a question that it cannot answer, whatever the policy"),
     Behaviour::new("a question to its station alone is forwarded, and the station answers", |stage| {
         let (here, there) = (stage.pod(1, 1), stage.pod(2, 1));
         there.enable_ipv6();
@@ -89,20 +95,27 @@ const BEHAVIOURS: &[Behaviour] = &[
             watch.assert(&question.frame, &[(stage.wire(1, 2), 1), (Pod(2, 1), 1)]);
             watch.assert(&question.answer, &[(stage.wire(2, 1), 1), (Pod(1, 1), 1)]);
         }
-    }),
-    Behaviour::new("gratuitous ARP and unsolicited advertisements are forwarded and not answered", |stage| {
+    })
+    .fails_if("encap.rs asks the proxy about unicast frames too"),
+    Behaviour::new("gratuitous ARP and unsolicited advertisements are forwarded, not answered", |stage| {
         let here = stage.pod(1, 1);
         let arp = |addr| Frame::new(here.mac, BROADCAST).arp_request(addr, addr);
         let reply = |addr| Frame::new(here.mac, BROADCAST).arp_reply(addr, addr);
-        let frames =
-            [arp(here.addr), arp(V4), reply(V4), Frame::announcement(here.mac, here.addr6()), Frame::announcement(here.mac, V6)];
+        let frames = [
+            arp(here.addr),
+            arp(V4),
+            reply(V4),
+            Frame::announcement(here.mac, here.addr6()),
+            Frame::announcement(here.mac, V6),
+        ];
         answers_for_somebody(stage.node_at(1));
         for frame in frames {
             told_to_all(stage, &frame.bytes(), 0);
         }
     })
-    .differs("the kernel's bridge keeps them from a VXLAN device with neigh_suppress"),
-    Behaviour::new("probes, of ARP and for duplicate IPv6 addresses, are forwarded and not answered", |stage| {
+    .differs("all hear them; a bridge keeps them from ports with neigh_suppress")
+    .fails_if("arp.rs takes a request whose sender is its target for a question"),
+    Behaviour::new("ARP probes and duplicate address detection are forwarded, not answered", |stage| {
         let here = stage.pod(1, 1);
         let frames = [
             Frame::new(here.mac, BROADCAST).arp_request(Ipv4Addr::UNSPECIFIED, V4),
@@ -114,27 +127,35 @@ const BEHAVIOURS: &[Behaviour] = &[
             told_to_all(stage, &frame.bytes(), 0);
         }
     })
-    .differs("the kernel's bridge keeps them from a VXLAN device with neigh_suppress"),
-    Behaviour::new("a solicitation with a nonce is forwarded and not answered", |stage| {
+    .differs("all hear them; a bridge keeps them from ports with neigh_suppress")
+    .fails_if("arp.rs takes a request without a sender for a question"),
+    Behaviour::new("a solicitation with a nonce is forwarded, not answered", |stage| {
         let here = stage.pod(1, 1);
         answers_for_somebody(stage.node_at(1));
-        told_to_all(stage, &Frame::solicitation(here.mac, here.addr6(), V6).nd_option(NONCE, [7; 6]).bytes(), 10);
+        told_to_all(
+            stage,
+            &Frame::solicitation(here.mac, here.addr6(), V6).nd_option(NONCE, [7; 6]).bytes(),
+            10,
+        );
     })
-    .differs("the kernel's bridge answers without it, which its asker may not accept (RFC 3971)"),
-    Behaviour::new("a corrupt solicitation is forwarded and not answered", |stage| {
+    .differs("its station can honour the nonce; the kernel's bridge answers without it")
+    .fails_if("nd.rs looks neither at the length nor at the checksum of a solicitation"),
+    Behaviour::new("a corrupt solicitation is forwarded, not answered", |stage| {
         let here = stage.pod(1, 1);
         let mut bytes = Frame::solicitation(here.mac, here.addr6(), V6).bytes();
         bytes[56] ^= 1;
         answers_for_somebody(stage.node_at(1));
         told_to_all(stage, &bytes, 10);
     })
-    .differs("the kernel's bridge does not look at the checksum and answers"),
-    Behaviour::new("a question in a VLAN is forwarded and not answered", |stage| {
+    .differs("the kernel's bridge does not look at the checksum, and answers")
+    .fails_if("nd.rs does not look at the checksum of a solicitation"),
+    Behaviour::new("a question in a VLAN is forwarded, not answered", |stage| {
         for question in somebody(stage) {
             told_to_all(stage, &question.frame.vlan(5).bytes(), 10);
         }
     })
-    .differs("the kernel's bridge answers, without the tag, unless it filters VLANs"),
+    .differs("it asks others; a bridge that does not filter VLANs answers, without the tag")
+    .fails_if("proxy.rs does not look for a tag beside the data"),
     Behaviour::new("a question that a remote brings is left to the stations here", |stage| {
         let asker = stage.pod(2, 1);
         for question in both(asker, V4, V6, MAC) {
@@ -144,8 +165,9 @@ const BEHAVIOURS: &[Behaviour] = &[
             watch.assert(&question.frame, &[(stage.wire(2, 1), 3), (Pod(1, 1), 3)]);
             watch.assert(&question.answer, &[]);
         }
-    }),
-    Behaviour::new("a question for a station behind the asker's own port is not answered for it", |stage| {
+    })
+    .fails_if("decap.rs drops what is for a group"),
+    Behaviour::new("a question for a station behind the asker's own port is left to it", |stage| {
         let here = stage.pod(1, 1);
         let node = stage.node_at(1);
         node.fdb_port(VNI, MAC, &here.port);
@@ -159,8 +181,9 @@ const BEHAVIOURS: &[Behaviour] = &[
             watch.assert(&question.answer, &[]);
         }
     })
-    .differs("it is forwarded like any other; the kernel's bridge keeps it from a VXLAN device with neigh_suppress"),
-    Behaviour::new("hosts whose neighbours are all in the tables reach each other without a question on the wire", |stage| {
+    .differs("all hear it; a bridge keeps it from ports with neigh_suppress")
+    .fails_if("proxy.rs does not ask the FDB where the station is"),
+    Behaviour::new("hosts whose neighbours are in the tables need no question on the wire", |stage| {
         let (here, there) = (stage.pod(1, 1), stage.pod(2, 1));
         for (number, pod, other) in [(1, here, there), (2, there, here)] {
             pod.enable_ipv6();
@@ -174,7 +197,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             let questions = questions_at(&watch, wire);
             assert!(questions.is_empty(), "{wire:?}: {questions:02x?}");
         }
-    }),
+    })
+    .fails_if("proxy.rs has no answer to ND"),
 ];
 
 /// An option that says that nobody else may answer (RFC 7527).
