@@ -68,7 +68,7 @@ impl Behaviour {
 }
 
 /// What behaviours are tried over unless they say otherwise.
-pub(crate) const UNDERLAYS: &[Underlay] = &[Underlay::V4];
+pub(crate) const UNDERLAYS: &[Underlay] = &[Underlay::V4, Underlay::V6];
 
 /// A group of behaviours: a section of the table.
 pub(crate) struct Group {
