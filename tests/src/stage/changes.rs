@@ -59,7 +59,7 @@ impl Drop for Monitor {
 }
 
 /// Where no station of a test is.
-const NOWHERE: &str = "192.0.2.254";
+const NOWHERE: [&str; 2] = ["192.0.2.254", "2001:db8::fe"];
 
 impl Changes {
     /// Listens to a node. With ours the daemon goes, for it would read the events; forwarding and commands go on.
@@ -128,9 +128,9 @@ impl Monitor {
     fn mark(&mut self, node: &Node) -> String {
         self.marks += 1;
         let mac = format!("02:fe:fe:fe:fe:{:02x}", self.marks);
-        let device = device(VNI);
-        node.fdb_ok(&format!("add {mac} dev {device} dst {NOWHERE} self"));
-        node.fdb_ok(&format!("del {mac} dev {device} dst {NOWHERE} self"));
+        let (device, nowhere) = (device(VNI), NOWHERE[usize::from(node.vtep.is_ipv6())]);
+        node.fdb_ok(&format!("add {mac} dev {device} dst {nowhere} self"));
+        node.fdb_ok(&format!("del {mac} dev {device} dst {nowhere} self"));
         mac
     }
 
@@ -142,7 +142,7 @@ impl Monitor {
         });
         let lines = self.lines();
         let new = lines.iter().skip(self.read).filter_map(|line| kernel(line));
-        let told = new.filter(|told| told.dst.to_string() != NOWHERE).collect();
+        let told = new.filter(|told| !NOWHERE.contains(&told.dst.to_string().as_str())).collect();
         self.read = lines.len();
         told
     }
