@@ -242,6 +242,16 @@ impl Given {
         Self::Options(VniChange { df: Some(df), ..VniChange::default() })
     }
 
+    /// `group ADDR`, which lets anybody send.
+    pub fn group(group: impl Into<IpAddr>) -> Self {
+        Self::Options(VniChange { group: Some(Some(here(group))), ..VniChange::default() })
+    }
+
+    /// `vtep-filter known`.
+    pub fn known_vteps() -> Self {
+        Self::Options(VniChange { vtep_filter: Some(VtepFilter::Known), ..VniChange::default() })
+    }
+
     /// `vtep-filter any`.
     pub fn any_vtep() -> Self {
         Self::Options(VniChange { vtep_filter: Some(VtepFilter::Any), ..VniChange::default() })

@@ -104,11 +104,15 @@ impl Listening<'_> {
     }
 }
 
-/// Whether the kernel tells routers what groups it listens to, as it does from time to time when an interface has an
-/// IPv6 address (RFC 3810). That has nothing to do with any row. Of what is sent here only these messages have a
-/// hop-by-hop header, number 0, behind that of IPv6.
+/// Whether the kernel tells routers what groups it listens to, as it does from time to time: by MLD, when an interface
+/// has an IPv6 address (RFC 3810), and by IGMP (RFC 3376). That has nothing to do with any row. Of what is sent here only
+/// these messages have a hop-by-hop header, number 0, behind that of IPv6, or are of protocol 2.
 fn is_listener_report(frame: &[u8]) -> bool {
-    frame.get(12..14) == Some(&[0x86, 0xdd]) && frame.get(20) == Some(&0)
+    match frame.get(12..14) {
+        Some([0x86, 0xdd]) => frame.get(20) == Some(&0),
+        Some([0x08, 0x00]) => frame.get(23) == Some(&2),
+        _ => false,
+    }
 }
 
 /// How many frames each interface of the calling thread's namespace has sent. Copies are sent while a program runs, so

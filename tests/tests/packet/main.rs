@@ -10,6 +10,7 @@ mod helper;
 mod learning;
 mod local;
 mod mixed;
+mod multicast;
 mod nd;
 mod reasons;
 mod refused;
