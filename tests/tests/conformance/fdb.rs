@@ -21,6 +21,8 @@ const OTHER: Mac = Mac::new([2, 0x42, 0, 0, 9, 10]);
 const MULTICAST: Mac = Mac::new([1, 0, 0x5e, 0, 0, 0xfb]);
 const ANOTHER: Mac = Mac::new([1, 0, 0x5e, 0, 0, 0xfc]);
 
+const ANOTHER_VNI: u32 = 43;
+
 /// A VTEP that no node has.
 const ABSENT: u8 = 9;
 
@@ -39,7 +41,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         assert!(add(MULTICAST, 2) && !add(MULTICAST, 3) && !add(Mac::ZERO, ABSENT));
         assert_eq!(remotes(stage, MULTICAST), [(stage.vtep(2), "permanent".to_owned())]);
     })
-    .plan(Plan::pods(&[1, 1, 1])),
+    .plan(Plan::pods(&[1, 1, 1]))
+    .fails_if("`dataplane/fdb.rs` takes `add` of an entry that exists for `replace`"),
     Behaviour::new("append adds a remote to the flood list and to a group, once", |stage| {
         for mac in [Mac::ZERO, MULTICAST] {
             for vtep in [2, 3, 3, 2] {
@@ -54,7 +57,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             stage.assert_comes((1, 1), &frame, 10, &to);
         }
     })
-    .plan(Plan::pods(&[1, 1, 1]).without_flood_lists().with(&[Opt::AnyVtep])),
+    .plan(Plan::pods(&[1, 1, 1]).without_flood_lists().with(&[Opt::AnyVtep]))
+    .fails_if("`dataplane/lists.rs` enters a remote that the list has once more"),
     Behaviour::new("a frame to a group with remotes of its own goes to those, and to all local ports", |stage| {
         let node = stage.node_at(1);
         node.fdb_ok(&line(stage, "append", MULTICAST, 3));
@@ -77,14 +81,16 @@ const BEHAVIOURS: &[Behaviour] = &[
             comes(mac, &all);
         }
     })
-    .plan(Plan::pods(&[2, 1, 1])),
+    .plan(Plan::pods(&[2, 1, 1]))
+    .fails_if("`flood.rs` sends to the flood list what is for a group with remotes"),
     Behaviour::new("a frame from a remote to a group with remotes goes to all local ports alone", |stage| {
         stage.node_at(1).fdb_ok(&line(stage, "append", MULTICAST, 3));
         let frame = stage.frame(stage.pod(2, 1).mac, MULTICAST);
         let to = [Pod(1, 1), Pod(1, 2), Pod(3, 1), stage.wire(2, 1), stage.wire(2, 3)];
         stage.assert_comes((2, 1), &frame, 10, &to);
     })
-    .plan(Plan::pods(&[2, 1, 1])),
+    .plan(Plan::pods(&[2, 1, 1]))
+    .fails_if("`flood.rs` leaves out the ports where the group has remotes"),
     Behaviour::new("append of a unicast MAC never gives it a second remote", |stage| {
         let node = stage.node_at(1);
         node.fdb_ok(&line(stage, "add", STATION, 2));
@@ -93,7 +99,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         assert_eq!(remotes(stage, STATION), [(stage.vtep(2), "permanent".to_owned())]);
     })
     .hooks(Hooks::Tc)
-    .differs("refused, where the kernel ignores the second remote without a word and takes append of a new MAC for add"),
+    .differs("refused, where the kernel ignores the second remote without a word and takes append of a new MAC for add")
+    .fails_if("`dataplane/fdb.rs` takes `append` of a unicast MAC for `replace`"),
     Behaviour::new("replace makes an entry, and moves one that is there", |stage| {
         let node = stage.node_at(1);
         node.fdb_ok(&line(stage, "replace", STATION, 2));
@@ -106,7 +113,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         let frame = stage.frame(stage.pod(1, 1).mac, STATION);
         stage.assert_comes((1, 1), &frame, 10, &[Pod(3, 1), stage.wire(1, 3)]);
     })
-    .plan(Plan::pods(&[1, 1, 1])),
+    .plan(Plan::pods(&[1, 1, 1]))
+    .fails_if("`dataplane/fdb.rs` keeps the old remote on `replace`"),
     Behaviour::new("replace of the flood list or of a group is refused, and changes nothing", |stage| {
         let node = stage.node_at(1);
         node.fdb_ok(&line(stage, "append", MULTICAST, 2));
@@ -117,7 +125,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         assert_eq!([remotes(stage, Mac::ZERO), remotes(stage, MULTICAST)], [&two, &two]);
         assert_eq!(remotes(stage, ANOTHER), []);
     })
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`dataplane/lists.rs` takes `replace` for `append`"),
     Behaviour::new("del takes one remote of a list, the last one the entry, and without a remote all", |stage| {
         let node = stage.node_at(1);
         for mac in [Mac::ZERO, MULTICAST] {
@@ -136,7 +145,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         assert!(!node.fdb(&line(stage, "del", STATION, 2)).is_ok());
     })
     .plan(Plan::pods(&[1, 1]).without_flood_lists())
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`dataplane/lists.rs` removes all remotes when one is meant"),
     Behaviour::new("del of a remote that an entry does not have removes nothing", |stage| {
         let node = stage.node_at(1);
         for mac in [STATION, MULTICAST] {
@@ -151,7 +161,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         }
     })
     .hooks(Hooks::Tc)
-    .differs("fails and says what is there, where the kernel says nothing"),
+    .differs("fails and says what is there, where the kernel says nothing")
+    .fails_if("`dataplane/fdb.rs` compares the address alone on `del`, not port and VNI"),
     Behaviour::new("get shows an entry, and fails where there is none", |stage| {
         let node = stage.node_at(1);
         node.fdb_ok(&line(stage, "add", STATION, 2));
@@ -159,7 +170,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         assert!(said.is_ok() && said.stdout.contains(&stage.vtep(2).to_string()), "{said:?}");
         assert!(!node.fdb(&format!("get {OTHER} dev {} self", device(VNI))).is_ok());
     })
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`cli/fdb.rs` shows an empty table where there is no entry"),
     Behaviour::new("an entry has a UDP port and an egress VNI of its own", |stage| {
         stage.dstports.borrow_mut().push(4790);
         let node = stage.node_at(1);
@@ -187,7 +199,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             seen.sort_unstable();
             assert_eq!(seen, ways, "{dst}");
         }
-    }),
+    })
+    .fails_if("`encap.rs` writes the instance's UDP port, or the VNI that the frame is from"),
     Behaviour::new("src_vni A vni B is in VNI A and has B on the wire", |stage| {
         let node = stage.node_at(1);
         let (dev, to) = (device(VNI), stage.vtep(2));
@@ -198,7 +211,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         stage.assert_comes((1, 1), &frame, 10, &[stage.wire(1, 2)]);
         node.fdb_ok(&format!("del {STATION} dev {dev} dst {to} src_vni {VNI} vni 99 self"));
         assert_eq!(node.entry(STATION), None);
-    }),
+    })
+    .fails_if("`encap.rs` writes the VNI that the frame is from"),
     Behaviour::new("flush takes the entries in a state", |stage| {
         let node = stage.node_at(1);
         let fill = || {
@@ -218,7 +232,28 @@ const BEHAVIOURS: &[Behaviour] = &[
             assert_eq!(remotes(stage, Mac::ZERO).len(), 1, "after {state}");
         }
     })
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`dataplane/fdb_view.rs` leaves the state out of the filter"),
+    Behaviour::new("show and flush by VNI mean the entries of that VNI alone", |stage| {
+        let node = stage.node_at(1);
+        let (ours, other) = (device(VNI), device(ANOTHER_VNI));
+        node.add_vni(ANOTHER_VNI, &[]);
+        node.flood_to(ANOTHER_VNI, stage.vtep(2));
+        for (mac, dev) in [(STATION, &ours), (OTHER, &other), (STATION, &other)] {
+            node.fdb_ok(&format!("add {mac} dev {dev} dst {} self", stage.vtep(2)));
+        }
+        let shown = |dev: &str| {
+            let said = node.fdb(&format!("show dev {dev}"));
+            assert!(said.is_ok(), "{said:?}");
+            [Mac::ZERO, STATION, OTHER].map(|mac| said.stdout.contains(&mac.to_string()))
+        };
+        assert_eq!([shown(&ours), shown(&other)], [[true, true, false], [true, true, true]]);
+        node.fdb_ok(&format!("flush dev {ours} self"));
+        assert_eq!([shown(&ours), shown(&other)], [[node.is_ours(), false, false], [true, true, true]]);
+    })
+    .hooks(Hooks::Tc)
+    .differs("flush leaves the flood list, and the lists of groups, unless it is given their MAC or a remote")
+    .fails_if("`dataplane/fdb_view.rs` leaves the VNI out of the filter"),
     Behaviour::new("flush by remote takes stations behind it, and it out of lists", |stage| {
         let node = stage.node_at(1);
         node.fdb_ok(&line(stage, "add", STATION, 2));
@@ -233,7 +268,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             assert_eq!(remotes(stage, mac), [(stage.vtep(3), "permanent".to_owned())]);
         }
     })
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`dataplane/fdb.rs` flushes lists only where their MAC is given"),
     Behaviour::new("each change by a command is told once, and what changes nothing is not told", |stage| {
         let mut changes = stage.changes(1);
         let (dev, absent) = (device(VNI), stage.vtep(ABSENT));
@@ -265,7 +301,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         let both = [is(STATION, two, "static"), (true, STATION, two, "static".to_owned())];
         assert_eq!(told(stage, &mut changes), both);
     })
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`dataplane/fdb.rs` tells of a `replace` that changes nothing"),
     Behaviour::new("learning and moving a station are told once, however many frames it sends", |stage| {
         let mut changes = stage.changes(1);
         for number in [2_u8, 3, 2] {
@@ -275,7 +312,8 @@ const BEHAVIOURS: &[Behaviour] = &[
             assert_eq!(told(stage, &mut changes), expected);
         }
     })
-    .plan(Plan::pods(&[1, 1, 1]).with(&[Opt::Ageing(300)])),
+    .plan(Plan::pods(&[1, 1, 1]).with(&[Opt::Ageing(300)]))
+    .fails_if("`learn.rs` has a station told whenever it is heard where it was"),
     Behaviour::new("a station that ages out is told once", |stage| {
         let mut changes = stage.changes(1);
         stage.send(2, 1, &stage.frame(STATION, BROADCAST), 10);
@@ -288,7 +326,8 @@ const BEHAVIOURS: &[Behaviour] = &[
         assert_eq!(told(stage, &mut changes), [(true, STATION, stage.vtep(2), "dynamic".to_owned())]);
     })
     .plan(Plan::pods(&[1, 1]).with(&[Opt::Ageing(1)]))
-    .hooks(Hooks::Tc),
+    .hooks(Hooks::Tc)
+    .fails_if("`dataplane/sweep.rs` removes without telling"),
 ];
 
 /// `VERB MAC dev DEVICE dst ADDR self`
