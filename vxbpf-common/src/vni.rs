@@ -74,8 +74,6 @@ pub const VNI_VTEP_ANY: u32 = 1 << 2;
 pub const VNI_TTL_INHERIT: u32 = 1 << 3;
 /// Outer DSCP is the inner packet's.
 pub const VNI_TOS_INHERIT: u32 = 1 << 4;
-/// The group was joined by us, and is ours to leave.
-pub const VNI_GROUP_JOINED: u32 = 1 << 5;
 
 /// Outer DF always set.
 pub const DF_SET: u8 = 0;

@@ -49,8 +49,9 @@ fn from_underlay(ctx: TcContext) -> i32 {
 fn from_helper(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::new(ctx);
     let Some(account) = Account::open(&skb) else { return tc::DROP };
-    resolve::resolve(&mut skb, account);
-    skb.unmark();
+    if resolve::resolve(&mut skb, account) {
+        skb.unmark();
+    }
     tc_action(skb, account, Direction::FromHelper)
 }
 

@@ -18,10 +18,11 @@ use crate::{
     verdict::{self, Verdict},
 };
 
-/// Helper device to underlay.
+/// Helper device to underlay. False: the packet is another instance's, to whom its mark means something.
 #[inline(always)]
-pub fn resolve<P: Packet>(pkt: &mut P, account: &mut Account) {
+pub fn resolve<P: Packet>(pkt: &mut P, account: &mut Account) -> bool {
     account.outcome = walk(pkt, account);
+    account.outcome != Ok(Verdict::Pass)
 }
 
 #[inline(always)]
@@ -32,6 +33,10 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
         return Err(DropReason::NotFromUs);
     }
     if let Errand::Flood6(vni) = errand {
+        // Instances of one namespace and UDP port share the device: this may be another's.
+        if maps::vni(vni).is_none() {
+            return Ok(Verdict::Pass);
+        }
         account.vni = vni.get();
         return Ok(Verdict::Flood);
     }

@@ -59,8 +59,11 @@ impl Outer for Outer6 {
             && self.ip.vcf[0] >> 4 == 6
             && self.ip.next_hdr == IPPROTO_UDP
             && self.udp.dst == dstport
-            // No host has a mapped address (`ipv6_rcv`); with us it would be the IPv4 one.
+            // No host has a mapped address (`ipv6_rcv`); with us it would be the IPv4 one. Nor has one none, which
+            // stands for ours where we have no IPv6.
             && self.src().as_v4().is_none()
+            && self.dst().as_v4().is_none()
+            && !self.dst().is_none()
     }
 
     #[inline(always)]

@@ -109,8 +109,10 @@ impl Checker<'_> {
             Some(at) => Err(Flaw { at: Some(at), why: format!("VNI {vni} has more than {max} {what}") }),
             None => Ok(()),
         };
-        let remote = table.flood.get(flood::MAX_REMOTES).map(|remote| remote.span().start);
-        most(remote, "remotes in its flood list", flood::MAX_REMOTES)?;
+        // A group takes the place of one.
+        let remotes = flood::MAX_REMOTES - usize::from(group.is_some());
+        let remote = table.flood.get(remotes).map(|remote| remote.span().start);
+        most(remote, "remotes in its flood list", remotes)?;
         let port = table.port.get(flood::MAX_PORTS).map(|port| port.dev.span().start);
         most(port, "ports", flood::MAX_PORTS)
     }

@@ -377,8 +377,11 @@ impl VniChange {
     /// The options after the change.
     pub fn apply(&self, options: &VniOptions) -> VniOptions {
         // Whoever joins a group is to be found by it, so nobody can name them beforehand.
-        let gets_group = options.group.is_none() && self.group.flatten().is_some();
-        let filter = if gets_group { VtepFilter::Any } else { options.vtep_filter };
+        let filter = match (options.group, self.group) {
+            (None, Some(Some(_))) => VtepFilter::Any,
+            (Some(_), Some(None)) => VtepFilter::Known,
+            _ => options.vtep_filter,
+        };
         VniOptions {
             name: self.name.clone().or_else(|| options.name.clone()).filter(|name| !name.is_empty()),
             learning: self.learning.unwrap_or(options.learning),

@@ -150,7 +150,7 @@ impl Dataplane {
         if link.index == self.instance.ifindex {
             return Err(Error::state(what(), "is the underlay; it carries the tunnels"));
         }
-        if link.index == self.instance.helper {
+        if link.index == self.instance.helper || link.index == self.instance.helper6 {
             return Err(Error::state(what(), "is our helper device"));
         }
         if !link.ethernet {

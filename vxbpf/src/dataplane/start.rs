@@ -1,5 +1,7 @@
 //! Starting an instance, taking a running one over, and removing one.
 
+use std::net::IpAddr;
+
 use aya::{maps::Array, util::KernelVersion};
 use vxbpf_common::{
     ABI_VERSION, Addr, Mac,
@@ -50,9 +52,11 @@ impl Dataplane {
                 started.taken_over = true;
                 return Ok((dataplane, started));
             }
-            started
-                .warnings
-                .push("removed what was left of an instance whose network namespace is gone".to_owned());
+            dataplane.leave_groups();
+            started.warnings.push(
+                "removed what was left of an instance whose network namespace or helper device is gone"
+                    .to_owned(),
+            );
         }
         // Pins without an instance are of a start that was killed half-way.
         place.remove_pins()?;
@@ -228,9 +232,9 @@ impl Dataplane {
         let _daemon = if ours { None } else { Some(place.lock_daemon(instance)?) };
         let _lock = place.lock()?;
         // Pins of another version's layout are removed all the same; what they say of the helper is not read.
-        if let Ok(mut dataplane) = dataplane {
+        if let Ok(dataplane) = dataplane {
             dataplane.detach_clsact();
-            dataplane.leave_groups()?;
+            dataplane.leave_groups();
             place.remove_pins()?;
             // Where the namespace is gone, so are the devices.
             if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
@@ -336,8 +340,14 @@ fn underlay(settings: &Settings) -> Result<(Link, Locals)> {
         });
     }
     for addr in local.iter() {
-        if addr.is_multicast() || addr.is_unspecified() {
-            return Err(Error::state(format!("local address {addr}"), "is not a unicast address"));
+        if !Addr::from(addr).is_host() {
+            return Err(Error::state(format!("local address {addr}"), "is not a unicast address of a host"));
+        }
+        if matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local()) {
+            return Err(Error::state(
+                format!("local address {addr}"),
+                "is link-local; VTEPs have global addresses",
+            ));
         }
     }
     Ok((link, local))

@@ -3,12 +3,7 @@
 use std::collections::HashMap;
 
 use bytemuck::Zeroable as _;
-use vxbpf_common::{
-    Addr, Mac, Vni,
-    fdb::STATE_DYNAMIC,
-    flood::FloodList,
-    vni::{VNI_GROUP_JOINED, VniConfig},
-};
+use vxbpf_common::{Addr, Mac, Vni, fdb::STATE_DYNAMIC, flood::FloodList, vni::VniConfig};
 
 use super::{
     Dataplane,
@@ -43,12 +38,12 @@ impl Dataplane {
     }
 
     /// With its group, which takes a row of counters when the VNI has its own.
-    fn vni_enter(&mut self, vni: Vni, mut config: VniConfig) -> Result<()> {
+    fn vni_enter(&mut self, vni: Vni, config: VniConfig) -> Result<()> {
         self.maps.vnis.insert(&vni.get(), &VniConfig { group: Addr::NONE, ..config })?;
         if config.group.is_none() {
             return Ok(());
         }
-        self.group_enter(vni, &mut config)?;
+        self.group_enter(vni, &config)?;
         self.maps.vnis.insert(&vni.get(), &config)
     }
 
@@ -58,15 +53,15 @@ impl Dataplane {
         let config = self.vni_config(vni)?;
         self.check_name(vni, change.name.as_deref())?;
         let options = change.apply(&names::vni_from_config(&config));
-        let mut changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
-        if changed.group == config.group {
-            changed.flags |= config.flags & VNI_GROUP_JOINED;
-            self.maps.vnis.insert(&vni.get(), &changed)?;
-        } else {
-            self.group_enter(vni, &mut changed)?;
-            self.maps.vnis.insert(&vni.get(), &changed)?;
+        let changed = names::vni_to_config(&options, config.slot, names::origin_from_byte(config.origin));
+        if changed.group != config.group {
             self.group_leave(vni, &config)?;
+            if let Err(e) = self.group_enter(vni, &changed) {
+                self.group_enter(vni, &config)?;
+                return Err(e);
+            }
         }
+        self.maps.vnis.insert(&vni.get(), &changed)?;
         self.rename(vni, Some(&config.name), options.name.as_deref());
         self.recount(vni)
     }
@@ -89,8 +84,8 @@ impl Dataplane {
                 hint: Some(format!("remove them first: vxbpf port del {first}")),
             });
         }
-        self.maps.vnis.remove(&vni.get())?;
         self.group_leave(vni, &config)?;
+        self.maps.vnis.remove(&vni.get())?;
         self.rename(vni, Some(&config.name), None);
         for (key, entry) in self.maps.fdb.entries()? {
             if key.vni() == Some(vni) && self.maps.fdb.remove(&key)? {

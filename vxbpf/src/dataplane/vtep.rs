@@ -125,7 +125,7 @@ impl Dataplane {
                 }
             }
         }
-        Ok(())
+        key.vni().map_or(Ok(()), |vni| self.recount(vni))
     }
 
     /// Checks that an address can be a remote VTEP of this instance.
@@ -137,8 +137,7 @@ impl Dataplane {
                 why: "is a multicast group, which is an option of the VNI".to_owned(),
                 hint: Some(format!("vxbpf vni set VNI group {addr}")),
             }),
-            addr if addr.is_unspecified() => bad("is not a unicast address"),
-            IpAddr::V4(v4) if v4.is_broadcast() => bad("is not a unicast address"),
+            addr if !Addr::from(addr).is_host() => bad("is not a unicast address"),
             // The kernel's route look-up for programs does not serve them (bpf_ipv6_fib_lookup, rt6_need_strict).
             IpAddr::V6(v6) if v6.is_unicast_link_local() => {
                 bad("is link-local; a VTEP needs a global address")

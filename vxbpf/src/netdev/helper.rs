@@ -16,7 +16,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// UDP ports to try when that of the overlay is somebody else's.
-const OTHER_PORTS: std::ops::Range<u16> = 61000..61016;
+pub(super) const OTHER_PORTS: std::ops::Range<u16> = 61000..61016;
 
 /// The helper device of a UDP port.
 #[derive(Clone, Debug)]
@@ -77,34 +77,57 @@ fn is_helper(link: &Link) -> bool {
 
 /// Creates the device on the port itself, or on another when a socket of another kind has that.
 fn create(name: &str, dstport: u16, version: IpVersion) -> Result<Link> {
-    let doing = || format!("create helper device {name}");
+    let device = |port| {
+        let device = LinkVxlan::new(name, HELPER_VNI).port(port).learning(false);
+        match version {
+            IpVersion::V4 => device,
+            // Any address makes its socket IPv6's; it sends nothing.
+            IpVersion::V6 => device.local6(Ipv6Addr::LOCALHOST),
+        }
+    };
+    // Before it is up, so that it never has an address.
+    let before_up = || setting("ipv6", name, "addr_gen_mode", "1");
+    let ports = std::iter::once(dstport).chain(OTHER_PORTS);
+    create_on(name, ports, device, before_up, &format!("create helper device {name}"))
+}
+
+/// Creates a VXLAN device on the first of several UDP ports that will do, and sets it up.
+pub(super) fn create_on(
+    name: &str,
+    ports: impl IntoIterator<Item = u16>,
+    device: impl Fn(u16) -> LinkMessageBuilder<LinkVxlan>,
+    before_up: impl Fn() -> Result<()>,
+    doing: &str,
+) -> Result<Link> {
     let mut refusal = None;
-    for port in std::iter::once(dstport).chain(OTHER_PORTS) {
-        match try_create(name, port, version)? {
+    for port in ports {
+        match try_create(name, device(port), &before_up)? {
             Ok(link) => return Ok(link),
-            Err(e) if e.is(Errno::EADDRINUSE) || e.is(Errno::EEXIST) => refusal = Some(e),
+            // Somebody else's port, the VNI on it, or a socket with all memberships that one may have
+            // (net.ipv4.igmp_max_memberships).
+            Err(e) if [Errno::EADDRINUSE, Errno::EEXIST, Errno::ENOBUFS].iter().any(|errno| e.is(*errno)) => {
+                refusal = Some(e);
+            }
             Err(e) if e.is(Errno::EOPNOTSUPP) => {
                 return Err(Error::Kernel {
-                    doing: doing(),
+                    doing: doing.to_owned(),
                     why: "the kernel has no VXLAN devices".to_owned(),
                     hint: Some("modprobe vxlan, or use a kernel with CONFIG_VXLAN".to_owned()),
                     log: String::new(),
                 });
             }
-            Err(e) => return Err(e.doing(doing())),
+            Err(e) => return Err(e.doing(doing)),
         }
     }
-    Err(refusal.map_or_else(|| Error::invalid(doing(), "no UDP port is left"), |e| e.doing(doing())))
+    Err(refusal.map_or_else(|| Error::invalid(doing, "no UDP port is left"), |e| e.doing(doing)))
 }
 
 /// The socket is opened when the device goes up, so it is only then known whether the port is free.
-fn try_create(name: &str, port: u16, version: IpVersion) -> Result<std::result::Result<Link, Refusal>> {
-    let device = LinkVxlan::new(name, HELPER_VNI).port(port).learning(false);
-    let device = match version {
-        IpVersion::V4 => device,
-        // Any address makes its socket IPv6's; it sends nothing.
-        IpVersion::V6 => device.local6(Ipv6Addr::LOCALHOST),
-    };
+fn try_create(
+    name: &str,
+    device: LinkMessageBuilder<LinkVxlan>,
+    before_up: impl Fn() -> Result<()>,
+) -> Result<std::result::Result<Link, Refusal>> {
     let created =
         request(async |handle| handle.link().add(device.build()).execute().await.map_err(Refusal::from))?;
     if let Err(refusal) = created {
@@ -112,8 +135,7 @@ fn try_create(name: &str, port: u16, version: IpVersion) -> Result<std::result::
     }
     let up = || {
         let link = link::link(name)?;
-        // Before it is up, so that it never has an address.
-        setting("ipv6", name, "addr_gen_mode", "1")?;
+        before_up()?;
         Ok(change::set(link.index, LinkMessageBuilder::up)?.map(|()| link))
     };
     let up = up();
@@ -124,7 +146,7 @@ fn try_create(name: &str, port: u16, version: IpVersion) -> Result<std::result::
 }
 
 /// Writes one setting of an interface; a protocol that the kernel does not have needs none.
-fn setting(protocol: &str, name: &str, key: &str, value: &str) -> Result<()> {
+pub(super) fn setting(protocol: &str, name: &str, key: &str, value: &str) -> Result<()> {
     let path = format!("/proc/sys/net/{protocol}/conf/{name}/{key}");
     match fs::write(&path, value) {
         Err(e) if !(e.kind() == io::ErrorKind::NotFound && protocol == "ipv6") => {
