@@ -49,7 +49,11 @@ impl Outer {
         Self::between((local_for(remote), UNDERLAY_MAC), (remote, remote_mac(remote)), vni)
     }
 
-    fn between(src: (IpAddr, Mac), dst: (IpAddr, Mac), vni: u32) -> Self {
+    /// From one address and MAC address to another, in VNI `vni`.
+    ///
+    /// # Panics
+    /// When the addresses are of different versions of IP.
+    pub fn between(src: (IpAddr, Mac), dst: (IpAddr, Mac), vni: u32) -> Self {
         let [_, a, b, c] = vni.to_be_bytes();
         let (ip, ether_type) = match (src.0, dst.0) {
             (IpAddr::V4(src), IpAddr::V4(dst)) => {
@@ -186,22 +190,26 @@ impl Outer {
     }
 
     /// The first fragment of its packet.
-    pub fn first_fragment(mut self) -> Self {
-        match &mut self.ip {
-            Ip::V4(ip) => (ip.dont_fragment, ip.more_fragments) = (false, true),
-            Ip::V6(..) => self.extend(FRAGMENT, [17, 0, 0, 1, 0, 0, 0, 7]),
-        }
-        self
+    pub fn first_fragment(self) -> Self {
+        self.fragment(0, true, 7)
     }
 
     /// The last fragment of its packet.
-    pub fn last_fragment(mut self) -> Self {
+    pub fn last_fragment(self) -> Self {
+        self.fragment(185, false, 7)
+    }
+
+    /// A fragment that begins at so many times eight bytes. An identification is given to it over IPv6.
+    fn fragment(mut self, at: u16, more: bool, id: u8) -> Self {
         match &mut self.ip {
             Ip::V4(ip) => {
-                ip.dont_fragment = false;
-                ip.fragment_offset = IpFragOffset::try_new(185).expect("thirteen bits");
+                (ip.dont_fragment, ip.more_fragments) = (false, more);
+                ip.fragment_offset = IpFragOffset::try_new(at).expect("thirteen bits");
             }
-            Ip::V6(..) => self.extend(FRAGMENT, [17, 0, 5, 0xc8, 0, 0, 0, 7]),
+            Ip::V6(..) => {
+                let [high, low] = (at << 3 | u16::from(more)).to_be_bytes();
+                self.extend(FRAGMENT, [17, 0, high, low, 0, 0, 0, id]);
+            }
         }
         self
     }
@@ -226,23 +234,39 @@ impl Outer {
 
     /// The packet that carries an inner frame.
     pub fn around(&self, inner: &[u8]) -> Vec<u8> {
+        self.packet(&self.datagram(inner))
+    }
+
+    /// The same packet in two fragments, of which the first has 64 bytes of it, with an identification.
+    pub fn in_two_around(&self, inner: &[u8], id: u8) -> [Vec<u8>; 2] {
+        let datagram = self.datagram(inner);
+        let (first, last) = datagram.split_at(64);
+        [(0, true, first), (8, false, last)]
+            .map(|(at, more, part)| self.clone().id(id.into()).fragment(at, more, id).packet(part))
+    }
+
+    fn datagram(&self, inner: &[u8]) -> Vec<u8> {
         let mut udp = self.udp.clone();
-        let udp_len = u16::try_from(16 + inner.len()).expect("short");
-        udp.length = udp_len.wrapping_add_signed(self.udp_len_off);
+        let len = u16::try_from(16 + inner.len()).expect("short");
+        udp.length = len.wrapping_add_signed(self.udp_len_off);
+        [&udp.to_bytes(), &self.vxlan[..], inner].concat()
+    }
+
+    fn packet(&self, payload: &[u8]) -> Vec<u8> {
         let ip = match self.ip.clone() {
             Ip::V4(mut ip) => {
-                ip.set_payload_len(usize::from(udp_len)).expect("short");
+                ip.set_payload_len(payload.len()).expect("short");
                 ip.total_len = ip.total_len.wrapping_add_signed(self.ip_len_off);
                 ip.header_checksum = ip.calc_header_checksum();
                 ip.to_bytes().to_vec()
             }
             Ip::V6(mut ip, extension) => {
-                let len = extension.len() + usize::from(udp_len);
+                let len = extension.len() + payload.len();
                 ip.payload_length = u16::try_from(len).expect("short").wrapping_add_signed(self.ip_len_off);
                 [&ip.to_bytes()[..], &extension].concat()
             }
         };
-        [&self.eth.to_bytes()[..], &ip, &udp.to_bytes(), &self.vxlan, inner].concat()
+        [&self.eth.to_bytes()[..], &ip, payload].concat()
     }
 
     /// The same packet with those fields of `seen` that are free: the source port within its range and, when the

@@ -5,6 +5,7 @@
 
 mod cast;
 mod changes;
+mod crafted;
 mod crowd;
 mod entry;
 mod flush;
@@ -25,6 +26,7 @@ use vxbpf_common::Mac;
 
 pub use cast::{Hook, Players, Underlay};
 pub use changes::{Changes, Told};
+pub use crafted::Crafted;
 pub use crowd::Crowd;
 pub use entry::{At, Entry};
 pub use node::{Node, device};

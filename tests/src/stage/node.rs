@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     command::{Said, batch_in, line_in, run_in},
+    raw,
     topology::{self, Backend},
 };
 
@@ -329,6 +330,25 @@ impl Node {
         let said = self.must(&format!("ip -s -j link show {}", device(vni)));
         let stats = serde_json::from_str(&said).expect("JSON");
         both(&stats, "/0/stats64/rx/packets", "/0/stats64/tx/packets")
+    }
+
+    /// Packets of a VNI from the underlay that were dropped as errors.
+    #[track_caller]
+    pub fn rx_errors(&self, vni: u32) -> u64 {
+        let (rows, key) = if self.is_ours() {
+            (self.json(&format!("stats vni {vni}")), "/vnis/0/rx_errors")
+        } else {
+            let said = self.must(&format!("ip -s -j link show {}", device(vni)));
+            (serde_json::from_str(&said).expect("JSON"), "/0/stats64/rx/errors")
+        };
+        rows.pointer(key).and_then(serde_json::Value::as_u64).expect("a counter")
+    }
+
+    /// The MAC address of one of its interfaces.
+    #[track_caller]
+    pub fn mac_of(&self, dev: &str) -> Mac {
+        let address = self.netns.run(|| raw::link_address(dev)).expect("an interface");
+        Mac::new(address.addr().expect("an Ethernet interface"))
     }
 
     /// How often ours dropped a frame for this reason; the kernel does not say.

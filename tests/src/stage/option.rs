@@ -39,14 +39,16 @@ impl Opt {
         }
     }
 
-    /// Words for `ip link` behind `type vxlan`.
+    /// Words for `ip link` behind `type vxlan`, which takes a TOS for hexadecimal.
     pub(super) fn of_device(self) -> String {
         match self {
             Self::Learning(on) => if on { "learning" } else { "nolearning" }.to_owned(),
             Self::Ageing(secs) => format!("ageing {secs}"),
             Self::Limit(most) => format!("maxaddress {most}"),
             Self::Ttl(ttl) => format!("ttl {ttl}"),
-            Self::Tos(tos) => format!("tos {tos}"),
+            Self::Tos(tos) => {
+                tos.parse().map_or_else(|_| format!("tos {tos}"), |tos: u8| format!("tos {tos:#x}"))
+            }
             Self::Df(df) => format!("df {df}"),
             Self::Proxy => "proxy".to_owned(),
             Self::AnyVtep | Self::MissDrop => String::new(),

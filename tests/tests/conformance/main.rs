@@ -10,10 +10,12 @@ mod behaviour;
 mod beside;
 mod fdb;
 mod flooding;
+mod headers;
 mod learning;
 mod neighbours;
 mod permission;
 mod several;
+mod strictness;
 mod table;
 mod words;
 
@@ -33,6 +35,8 @@ const GROUPS: &[Group] = &[
     fdb::GROUP,
     flooding::GROUP,
     learning::GROUP,
+    headers::GROUP,
+    strictness::GROUP,
     neighbours::GROUP,
     several::GROUP,
     permission::GROUP,
