@@ -16,15 +16,15 @@ const STATION: Mac = Mac::new([2, 0x42, 0, 0, 9, 9]);
 const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::new("the inner ECN field becomes what RFC 6040 makes of it and the outer one, or the packet is dropped as an error: all 16 combinations", ecn_in)
         .differs("Behind VLAN tags, too, where the kernel leaves the inner packet as it is.")
-        .fails_if(""),
+        .fails_if("`ecn::decap` leaves an inner ECT(0) as it is when ECT(1) is outside"),
     Behaviour::new("the outer TOS is fixed or inherited, with the ECN field of the inner packet: all 16 combinations", tos)
         .differs("An inner CE stays CE outside (RFC 6040); with the kernel it is ECT(0).")
-        .fails_if(""),
-    Behaviour::new("the outer TTL is fixed or inherited", ttl).fails_if(""),
+        .fails_if("`encap.rs` sends the configured TOS as it is"),
+    Behaviour::new("the outer TTL is fixed or inherited", ttl).fails_if("`encap.rs` inherits a TTL of 0"),
     Behaviour::new("the outer DF bit is set, unset or inherited", df)
         .underlays(&[Underlay::V4])
         .differs("Inherited from behind VLAN tags, too, where it is unset with the kernel. Without the option it is set; with the kernel unset.")
-        .fails_if(""),
+        .fails_if("`encap.rs` takes `inherit` for `set`"),
 ];
 
 /// What is in a frame.
