@@ -181,14 +181,13 @@ fn ttl(stage: &mut Stage) {
         (&[Opt::Ttl("inherit")], None),
     ] {
         with(stage, options);
-        for kind in KINDS {
-            for ttl in [0, 1, 17, 255] {
-                let frame = frame(stage, kind, pair, |frame| frame.ttl(ttl));
-                // What there is nothing to inherit for has the default.
-                let inherited = if kind.0 == Inner::NotIp || ttl == 0 { 64 } else { ttl };
-                let heard = sent(stage, &[frame])[0].ttl;
-                assert_eq!(heard, fixed.unwrap_or(inherited), "{options:?}: {kind:?}, TTL {ttl}");
-            }
+        let cases: Vec<_> = KINDS.iter().flat_map(|kind| [0, 1, 17, 255].map(|ttl| (*kind, ttl))).collect();
+        let frames: Vec<_> =
+            cases.iter().map(|(kind, ttl)| frame(stage, *kind, pair, |frame| frame.ttl(*ttl))).collect();
+        for ((kind, ttl), packet) in cases.iter().zip(sent(stage, &frames)) {
+            // What there is nothing to inherit for has the default.
+            let inherited = if kind.0 == Inner::NotIp || *ttl == 0 { 64 } else { *ttl };
+            assert_eq!(packet.ttl, fixed.unwrap_or(inherited), "{options:?}: {kind:?}, TTL {ttl}");
         }
     }
 }
@@ -206,19 +205,20 @@ fn df(stage: &mut Stage) {
         if let Some(option) = option {
             node.set_vni(VNI, Opt::Df(option));
         }
-        for kind in KINDS {
-            for df in [false, true] {
-                let change = |frame: Frame| if kind.0 == Inner::V4 { frame.df(df) } else { frame };
-                let frame = frame(stage, kind, pair, change);
-                let inherited = match kind.0 {
-                    _ if kind.1 != Tags::None && !node.is_ours() => false,
-                    Inner::V4 => df,
-                    Inner::V6 => true,
-                    Inner::NotIp => false,
-                };
-                let heard = sent(stage, &[frame])[0].df;
-                assert_eq!(heard, Some(fixed.unwrap_or(inherited)), "df {option:?}: {kind:?}, inner DF {df}");
-            }
+        let cases: Vec<_> = KINDS.iter().flat_map(|kind| [false, true].map(|df| (*kind, df))).collect();
+        let change =
+            |kind: Inner, df: bool| move |frame: Frame| if kind == Inner::V4 { frame.df(df) } else { frame };
+        let frames: Vec<_> =
+            cases.iter().map(|(kind, df)| frame(stage, *kind, pair, change(kind.0, *df))).collect();
+        for ((kind, df), packet) in cases.iter().zip(sent(stage, &frames)) {
+            let inherited = match kind.0 {
+                _ if kind.1 != Tags::None && !node.is_ours() => false,
+                Inner::V4 => *df,
+                Inner::V6 => true,
+                Inner::NotIp => false,
+            };
+            let expected = Some(fixed.unwrap_or(inherited));
+            assert_eq!(packet.df, expected, "df {option:?}: {kind:?}, inner DF {df}");
         }
     }
 }
