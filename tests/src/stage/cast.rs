@@ -43,6 +43,27 @@ impl Underlay {
             Self::V6 => Ipv6Addr::new(0xfd00, 0x104, 0, 0, 0, 0, 0, host.into()).into(),
         }
     }
+
+    /// One of its multicast groups.
+    pub fn group(self, number: u8) -> IpAddr {
+        match self {
+            Self::V4 => [239, 1, 1, number].into(),
+            Self::V6 => Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 0x100 + u16::from(number)).into(),
+        }
+    }
+
+    /// What an address is of.
+    pub fn of(addr: IpAddr) -> Self {
+        if addr.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// Bytes of the outer headers.
+    pub fn overhead(self) -> usize {
+        match self {
+            Self::V4 => 50,
+            Self::V6 => 70,
+        }
+    }
 }
 
 /// What forwards. Node 1 is the node under test.

@@ -199,6 +199,11 @@ impl Stage {
         Place::Wire(from, self.vtep(to))
     }
 
+    /// The wire from one node to a group.
+    pub fn to_group(&self, from: usize, number: u8) -> Place {
+        Place::Wire(from, self.underlay.group(number))
+    }
+
     /// A frame that looks like no other of this stage. Of an ethertype that nobody answers.
     pub fn frame(&self, src: Mac, dst: Mac) -> Frame {
         let number = self.next.replace(self.next.get() + 1);

@@ -62,8 +62,15 @@ impl Node {
     /// Starts it anew: the binary under test has no VNI then. The kernel has nothing to start.
     #[track_caller]
     pub fn restart(&mut self) {
+        self.restart_with(&[self.vtep]);
+    }
+
+    /// The same, with these addresses in the underlay.
+    #[track_caller]
+    pub fn restart_with(&mut self, locals: &[IpAddr]) {
         if self.is_ours() {
-            self.host.start(&format!("--local {} --mode {}", self.vtep, self.hook.word()));
+            let locals: Vec<_> = locals.iter().map(|local| format!("--local {local}")).collect();
+            self.host.start(&format!("{} --mode {}", locals.join(" "), self.hook.word()));
         }
     }
 
@@ -84,13 +91,16 @@ impl Node {
     /// Makes a VNI.
     #[track_caller]
     pub fn add_vni(&self, vni: u32, options: &[Opt]) {
-        let words = |word: fn(Opt) -> String| options.iter().map(|o| word(*o)).collect::<Vec<_>>().join(" ");
+        let over = Underlay::of(self.vtep);
+        let words = |word: fn(Opt, Underlay) -> String| {
+            options.iter().map(|option| word(*option, over)).collect::<Vec<_>>().join(" ")
+        };
         let (name, bridge) = (device(vni), bridge(vni));
         if self.is_ours() {
             self.ok(&format!("vni add {vni} name {name} {}", words(Opt::of_vxbpf)));
             return;
         }
-        let zero = self.zero_checksums();
+        let zero = if options.contains(&Opt::Checksum) { self.accepting() } else { self.zero_checksums() };
         let of_bridge: Vec<_> = options.iter().filter_map(|option| option.of_bridge()).collect();
         self.script(&[
             format!(
@@ -108,11 +118,12 @@ impl Node {
     /// Changes an option of a VNI, and of its ports so far where that is the port's with the kernel.
     #[track_caller]
     pub fn set_vni(&self, vni: u32, option: Opt) {
+        let over = Underlay::of(self.vtep);
         if self.is_ours() {
-            self.ok(&format!("vni set {vni} {}", option.of_vxbpf()));
+            self.ok(&format!("vni set {vni} {}", option.of_vxbpf(over)));
             return;
         }
-        self.must(&format!("ip link set {} type vxlan {}", device(vni), option.of_device()));
+        self.must(&format!("ip link set {} type vxlan {}", device(vni), option.of_device(over)));
         if let Some(words) = option.of_bridge() {
             self.must(&format!("ip link set {} type bridge {words}", bridge(vni)));
         }
@@ -225,6 +236,11 @@ impl Node {
         }
         let said = batch_in(&self.netns, "ip", &lines);
         assert!(said.is_ok(), "{said:?}");
+    }
+
+    /// What makes a device take packets without checksum.
+    fn accepting(&self) -> &'static str {
+        if self.vtep.is_ipv4() { "" } else { "udp6zerocsumrx" }
     }
 
     fn zero_checksums(&self) -> &'static str {

@@ -1,5 +1,7 @@
 //! Options of a VNI that both backends have, in the words of each.
 
+use super::Underlay;
+
 /// An option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opt {
@@ -21,11 +23,15 @@ pub enum Opt {
     AnyVtep,
     /// ARP requests that cannot be answered are dropped, as with the kernel's `proxy` always.
     MissDrop,
+    /// A group of the underlay, by its number ([`Underlay::group`]), to flood to and to listen to.
+    Group(u8),
+    /// A real outer UDP checksum. Ours sends none.
+    Checksum,
 }
 
 impl Opt {
     /// Words for `vxbpf vni add` and `set`.
-    pub(super) fn of_vxbpf(self) -> String {
+    pub(super) fn of_vxbpf(self, over: Underlay) -> String {
         match self {
             Self::Learning(on) => format!("learning {}", on_off(on)),
             Self::Ageing(secs) => format!("ageing {secs}"),
@@ -33,14 +39,15 @@ impl Opt {
             Self::Ttl(ttl) => format!("ttl {ttl}"),
             Self::Tos(tos) => format!("tos {tos}"),
             Self::Df(df) => format!("df {df}"),
-            Self::Proxy => String::new(),
+            Self::Proxy | Self::Checksum => String::new(),
             Self::AnyVtep => "vtep-filter any".to_owned(),
             Self::MissDrop => "arp-miss drop".to_owned(),
+            Self::Group(number) => format!("group {}", over.group(number)),
         }
     }
 
     /// Words for `ip link` behind `type vxlan`, which takes a TOS for hexadecimal.
-    pub(super) fn of_device(self) -> String {
+    pub(super) fn of_device(self, over: Underlay) -> String {
         match self {
             Self::Learning(on) => if on { "learning" } else { "nolearning" }.to_owned(),
             Self::Ageing(secs) => format!("ageing {secs}"),
@@ -51,7 +58,8 @@ impl Opt {
             }
             Self::Df(df) => format!("df {df}"),
             Self::Proxy => "proxy".to_owned(),
-            Self::AnyVtep | Self::MissDrop => String::new(),
+            Self::AnyVtep | Self::MissDrop | Self::Checksum => String::new(),
+            Self::Group(number) => format!("group {} dev eth1", over.group(number)),
         }
     }
 

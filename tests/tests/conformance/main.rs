@@ -12,11 +12,13 @@ mod fdb;
 mod flooding;
 mod headers;
 mod learning;
+mod multicast;
 mod neighbours;
 mod permission;
 mod several;
 mod strictness;
 mod table;
+mod underlay;
 mod words;
 
 use std::{
@@ -38,6 +40,8 @@ const GROUPS: &[Group] = &[
     headers::GROUP,
     strictness::GROUP,
     neighbours::GROUP,
+    underlay::GROUP,
+    multicast::GROUP,
     several::GROUP,
     permission::GROUP,
     beside::GROUP,
