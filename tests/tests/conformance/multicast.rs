@@ -26,7 +26,7 @@ const BEHAVIOURS: &[Behaviour] = &[
         membership,
     )
     .hooks(Hooks::Tc)
-    .fails_if("`dataplane/group.rs` leaves the group with the first VNI that goes"),
+    .fails_if("`dataplane/group.rs` leaves the group with the first VNI that goes, or `netdev/address.rs` fails where the kernel is a member already"),
     Behaviour::new(
         "what is for everybody goes once to the group of its VNI, and comes to who is in it",
         to_group,
@@ -91,11 +91,33 @@ fn membership(stage: &mut Stage) {
         }
         let node = stage.node_at(1);
         assert!(listens(node, group));
+        // The kernel's device does so since Linux 6.15.
+        for number in [3, 2] {
+            node.set_vni(44, Opt::Group(number));
+            assert_eq!([2, 3].map(|of| listens(node, stage.underlay.group(of))), [number == 2, number == 3]);
+        }
         let watch = stage.watch();
         node.del_vni(44);
         assert!(!listens(node, group));
         reports(&watch, 1, LEAVE, group);
     }
+    interrupted(stage, group);
+}
+
+/// An interface that goes down loses its IPv6 addresses; the node listens when it is up again, and may join again.
+#[track_caller]
+fn interrupted(stage: &mut Stage, group: IpAddr) {
+    let node = &mut stage.nodes[0];
+    node.restart();
+    node.add_vni(43, &[Opt::Group(2)]);
+    node.script(&["ip link set eth1 down".to_owned(), "ip link set eth1 up".to_owned()]);
+    if let IpAddr::V6(vtep) = node.vtep {
+        node.must(&format!("ip address add {vtep}/64 dev eth1 nodad"));
+    }
+    wait::expect("it to listen again", wait::SOON, || listens(node, group));
+    node.add_vni(44, &[Opt::Group(2)]);
+    node.del_vni(43);
+    assert!(listens(node, group));
 }
 
 /// Frames for everybody, from the first pod of node 1, come to these places.
