@@ -26,7 +26,7 @@ const BEHAVIOURS: &[Behaviour] = &[
         membership,
     )
     .hooks(Hooks::Tc)
-    .fails_if("`dataplane/group.rs` leaves the group with the first VNI that goes, or `netdev/address.rs` fails where the kernel is a member already"),
+    .fails_if("`dataplane/group.rs` leaves the group with the first VNI that goes"),
     Behaviour::new(
         "what is for everybody goes once to the group of its VNI, and comes to who is in it",
         to_group,

@@ -65,9 +65,9 @@ impl Dataplane {
 
     /// Makes the groups and the MAC address what they should be after something about the underlay changed.
     pub fn refresh_underlay(&mut self) -> Result<()> {
+        let _lock = self.lock()?;
         let links = self.in_netns(netdev::links)??;
         let Some(link) = links.iter().find(|link| link.index == self.instance.ifindex) else { return Ok(()) };
-        let _lock = self.lock()?;
         if let Some(mac) = link.mac.filter(|mac| *mac != self.instance.mac) {
             self.instance.mac = mac;
             let stored = self.maps.instance.set(0, self.instance, 0);
