@@ -12,13 +12,13 @@ use crate::packet::Packet;
 
 const ETH_IPV4: u16 = 0x0800u16.to_be();
 const ETH_IPV6: u16 = 0x86ddu16.to_be();
-const ETH_8021Q: u16 = 0x8100u16.to_be();
-const ETH_8021AD: u16 = 0x88a8u16.to_be();
+pub(crate) const ETH_8021Q: u16 = 0x8100u16.to_be();
+pub(crate) const ETH_8021AD: u16 = 0x88a8u16.to_be();
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
 /// Most VLAN tags that are looked behind.
-const MAX_TAGS: usize = 3;
+pub(crate) const MAX_TAGS: usize = 3;
 /// Offset bits and More Fragments of `Ipv4Hdr::frags`.
 const FRAGMENT: u16 = 0x3fff;
 

@@ -12,7 +12,7 @@ use aya_ebpf::{
     },
     helpers::{
         bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer, bpf_skb_change_head, bpf_skb_change_tail,
-        bpf_skb_vlan_pop,
+        bpf_skb_vlan_pop, bpf_skb_vlan_push,
     },
     programs::TcContext,
 };
@@ -27,6 +27,7 @@ use vxbpf_common::{
 
 use crate::{
     flood::{self, Replica},
+    flow::{ETH_8021AD, ETH_8021Q, MAX_TAGS},
     nexthop,
     packet::{self, Header, Packet, Reach},
     quote,
@@ -272,6 +273,49 @@ fn grow_tagged<O: Outer>(skb: *mut __sk_buff) -> u32 {
     u32::from(done.is_err())
 }
 
+/// Removes the outer headers of a GSO frame, and puts its VLAN tags where the kernel keeps those of a frame that it
+/// received: the outermost in metadata. Left in the data, on the way out of a port they would be in the place of the IP
+/// header that the kernel checks GSO frames by (`SKB_GSO_DODGY`), because the skb is still filed under IP, and the frame
+/// would be lost. A function of its own, for its stack; 0 is success.
+#[inline(never)]
+fn shrink_tagged<O: Outer>(skb: *mut __sk_buff) -> u32 {
+    let mut skb = Skb::resume(skb);
+    let Some(inner) = skb.load::<EthHdr>(O::LEN) else { return 1 };
+    let (dst, src) = (Mac::new(inner.dst_addr), Mac::new(inner.src_addr));
+    let mut tags = [VlanTag { tpid: 0, tci: 0 }; MAX_TAGS];
+    let (mut ether_type, mut shrink) = (inner.ether_type, O::LEN);
+    for tag in &mut tags {
+        if !matches!(ether_type, ETH_8021Q | ETH_8021AD) {
+            break;
+        }
+        let Some(next) = skb.load::<VlanHdr>(shrink + size_of::<EthHdr>()) else { return 1 };
+        *tag = VlanTag { tpid: ether_type, tci: u16::from_be_bytes(next.tci) };
+        ether_type = next.ether_type;
+        shrink += size_of::<VlanHdr>();
+    }
+    let decap = match ether_type {
+        ETH_IPV4 => BPF_F_ADJ_ROOM_DECAP_L3_IPV4,
+        ETH_IPV6 => BPF_F_ADJ_ROOM_DECAP_L3_IPV6,
+        _ => return 1,
+    };
+    let same = (ether_type == ETH_IPV6) == O::IS_IPV6;
+    let flags = BPF_F_ADJ_ROOM_FIXED_GSO | if same { 0 } else { decap };
+    if skb.ctx.adjust_room(-(shrink as i32), BPF_ADJ_ROOM_MAC, flags as u64).is_err() {
+        return 1;
+    }
+    let eth = EthHdr { dst_addr: dst.octets(), src_addr: src.octets(), ether_type };
+    if skb.store(0, eth).is_none() {
+        return 1;
+    }
+    for tag in tags.iter().rev().filter(|tag| tag.tpid != 0) {
+        // SAFETY: the context is valid for the program's run.
+        if unsafe { bpf_skb_vlan_push(skb.raw(), tag.tpid, tag.tci) } != 0 {
+            return 1;
+        }
+    }
+    0
+}
+
 /// The body of flooding's loop over ports. Its symbol makes it a global function, which the verifier checks
 /// by itself; for that it has the context and plain numbers as arguments.
 #[unsafe(no_mangle)]
@@ -390,6 +434,9 @@ impl Packet for Skb {
 
     #[inline(always)]
     fn pop_outer<O: Outer>(&mut self, inner: EthHdr) -> Result<bool, DropReason> {
+        if self.gso_size() != 0 && matches!(inner.ether_type, ETH_8021Q | ETH_8021AD) {
+            return if shrink_tagged::<O>(self.raw()) == 0 { Ok(true) } else { Err(DropReason::DecapFailed) };
+        }
         let shortest = bytes::<O>() + shrinkable::<O>();
         if self.len >= shortest {
             return self.shrink::<O>(inner);
