@@ -11,9 +11,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use nix::{
     ifaddrs::{InterfaceAddress, getifaddrs},
+    libc, setsockopt_impl, sockopt_impl,
     sys::{
         signal::{Signal, kill},
-        socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket},
+        socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, setsockopt, socket},
     },
     unistd::Pid,
 };
@@ -34,6 +35,37 @@ pub fn send(netns: &Netns, dev: &str, frames: &[Vec<u8>]) {
             Ok(())
         })
         .expect("send frames");
+}
+
+sockopt_impl!(
+    /// Has a `struct virtio_net_hdr` before each frame.
+    VnetHdr,
+    SetOnly,
+    libc::SOL_PACKET,
+    libc::PACKET_VNET_HDR,
+    bool
+);
+
+/// Sends a TCP/IPv4 frame whose headers end at `headers`, to be cut into segments of `segment` bytes of payload by
+/// whoever must: as a TCP socket does with segmentation offload.
+#[track_caller]
+pub fn send_segments(netns: &Netns, dev: &str, frame: &[u8], headers: u16, segment: u16) {
+    /// `VIRTIO_NET_HDR_F_NEEDS_CSUM` and `VIRTIO_NET_HDR_GSO_TCPV4` of `linux/virtio_net.h`.
+    const FLAGS_AND_TYPE: [u8; 2] = [1, 1];
+    /// Where a TCP header begins before its end, and where in it the checksum is.
+    const TCP: u16 = 20;
+    const CHECKSUM: u16 = 16;
+    let fields = [headers, segment, headers - TCP, CHECKSUM].map(u16::to_ne_bytes);
+    let packet = [&FLAGS_AND_TYPE[..], fields.as_flattened(), frame].concat();
+    netns
+        .run(|| {
+            let dev = link_address(dev)?;
+            let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
+            setsockopt(&socket, VnetHdr, &true)?;
+            sendto(socket.as_raw_fd(), &packet, &dev, MsgFlags::empty())?;
+            Ok(())
+        })
+        .expect("send a frame of many segments");
 }
 
 /// The address that sends from an interface of the current namespace.

@@ -56,9 +56,9 @@ impl Frame {
         }
     }
 
-    /// With an 802.1Q tag, behind those that it has.
-    pub fn vlan(mut self, id: u16) -> Self {
-        self.tags.push((0x8100, id));
+    /// With an 802.1Q tag, behind those that it has. Above the twelve bits of its number are its priority and DEI.
+    pub fn vlan(mut self, tci: u16) -> Self {
+        self.tags.push((0x8100, tci));
         self
     }
 
@@ -260,11 +260,11 @@ impl Frame {
             ether_type: EtherType(types().next().unwrap_or(ether_type)),
         };
         let mut bytes = eth.to_bytes().to_vec();
-        for ((_, id), next) in self.tags.iter().zip(types().skip(1)) {
+        for ((_, tci), next) in self.tags.iter().zip(types().skip(1)) {
             let tag = SingleVlanHeader {
-                pcp: VlanPcp::ZERO,
-                drop_eligible_indicator: false,
-                vlan_id: VlanId::try_new(*id).expect("twelve bits"),
+                pcp: VlanPcp::try_new((tci >> 13) as u8).expect("three bits"),
+                drop_eligible_indicator: tci & 0x1000 != 0,
+                vlan_id: VlanId::try_new(tci & 0xfff).expect("twelve bits"),
                 ether_type: EtherType(next),
             };
             bytes.extend_from_slice(&tag.to_bytes());

@@ -154,11 +154,20 @@ impl Node {
     /// Makes an interface a port of a VNI, with options that it has there.
     #[track_caller]
     pub fn add_port(&self, dev: &str, vni: u32, options: &[Opt]) {
-        if self.is_ours() {
-            self.ok(&format!("port add {dev} vni {vni} mode {}", self.hook.word()));
-        } else {
-            self.must(&format!("ip link set {dev} master {} up", bridge(vni)));
+        let said = self.try_add_port(dev, vni);
+        assert!(said.is_ok(), "port {dev} of VNI {vni}: {said:?}");
+        if !self.is_ours() {
             self.set_ports(options, [dev]);
+        }
+    }
+
+    /// The same without options. Gives what is said to it.
+    #[track_caller]
+    pub fn try_add_port(&self, dev: &str, vni: u32) -> Said {
+        if self.is_ours() {
+            self.vxbpf(&format!("port add {dev} vni {vni} mode {}", self.hook.word()))
+        } else {
+            line_in(&self.netns, &format!("ip link set {dev} master {} up", bridge(vni)))
         }
     }
 

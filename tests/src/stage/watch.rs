@@ -73,15 +73,27 @@ impl<'a> Watch<'a> {
     /// The frame comes so often to each of these places, and nowhere else, since this watch began.
     #[track_caller]
     pub fn assert(&self, frame: &Frame, expected: &[(Place, usize)]) {
-        let frame = frame.bytes();
+        self.assert_each(&[frame.bytes()], expected);
+    }
+
+    /// The same of each of these frames.
+    #[track_caller]
+    pub fn assert_each(&self, frames: &[Vec<u8>], expected: &[(Place, usize)]) {
         let expected: BTreeMap<_, _> = expected.iter().copied().filter(|(_, count)| *count > 0).collect();
         wait::until(wait::SOON, || {
-            let counts = self.counts(&frame);
-            expected.iter().all(|(place, count)| counts.get(place).is_some_and(|seen| seen >= count))
+            frames.iter().all(|frame| {
+                let counts = self.counts(frame);
+                expected.iter().all(|(place, count)| counts.get(place).is_some_and(|seen| seen >= count))
+            })
         });
         self.stage.settle();
-        let counts = self.counts(&frame);
-        assert_eq!(counts, expected, "where the frame came (left) and where it should (right)");
+        for frame in frames {
+            let counts = self.counts(frame);
+            assert_eq!(
+                counts, expected,
+                "where the frame came (left) and where it should (right): {frame:02x?}"
+            );
+        }
     }
 
     /// Frames that came to a place so far: at a pod whole, on a wire the inner ones.

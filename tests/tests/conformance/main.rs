@@ -12,6 +12,7 @@ mod fdb;
 mod flooding;
 mod headers;
 mod learning;
+mod mtu;
 mod multicast;
 mod neighbours;
 mod permission;
@@ -19,6 +20,7 @@ mod several;
 mod strictness;
 mod table;
 mod underlay;
+mod vlan;
 mod words;
 
 use std::{
@@ -39,11 +41,13 @@ const GROUPS: &[Group] = &[
     learning::GROUP,
     headers::GROUP,
     strictness::GROUP,
+    mtu::GROUP,
     neighbours::GROUP,
     underlay::GROUP,
     multicast::GROUP,
     several::GROUP,
     permission::GROUP,
+    vlan::GROUP,
     beside::GROUP,
 ];
 
