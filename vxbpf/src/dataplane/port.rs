@@ -59,7 +59,8 @@ impl Dataplane {
         if xdp && link.kind == LinkKind::Veth {
             added.warnings.push(format!(
                 "{dev} is a veth in mode xdp: in the pod, turn checksum offload off (ethtool -K IFACE tx off) and GRO on \
-                 (ethtool -K IFACE gro on), or its TCP breaks"
+                 (ethtool -K IFACE gro on), or its TCP breaks, and VLAN offload off (ethtool -K IFACE txvlan off), or frames \
+                 lose their tags"
             ));
         }
         let port = self.port_value(&link, vni, options, origin)?;
