@@ -48,6 +48,8 @@ impl Dataplane {
             if dataplane.is_alive() {
                 drop(lock);
                 dataplane.take_over(settings, &mut started)?;
+                // While nobody listened, the underlay may have changed.
+                dataplane.refresh_underlay()?;
                 dataplane.daemon = Some(daemon);
                 started.taken_over = true;
                 return Ok((dataplane, started));
