@@ -17,6 +17,6 @@ pub(crate) fn verb(workspace: Workspace, filters: &[String]) -> Result<()> {
     let workspace = setup::ensure(workspace, Purpose::Test)?;
     test::build_binary(&workspace)?;
     let mut command = test::command(&workspace, privilege, &SELECT)?;
-    command.arg("--").arg("--test-threads=3").args(filters).env("VXBPF_CONFORMANCE", "write");
+    command.arg("--").arg(test::THREADS).args(filters).env("VXBPF_CONFORMANCE", "write");
     run(&mut command, "the `failures:` section above says what came where; name a behaviour to try it alone")
 }

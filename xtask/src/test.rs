@@ -20,12 +20,15 @@ struct Suite {
     threads: Option<&'static str>,
 }
 
+/// Tests in namespaces at a time. They wait for the kernel more than they compute.
+pub(crate) const THREADS: &str = "--test-threads=4";
+
 const SUITES: [Suite; 3] = [
     Suite { select: &["--workspace", "--exclude", "vxbpf-ebpf", "--exclude", "vxbpf-tests"], threads: None },
     // By itself: beside the others, the `user` feature of vxbpf-common would be switched on for it.
     Suite { select: &["-p", "vxbpf-ebpf", "--lib"], threads: None },
-    // Each test starts processes of its own, and some measure time.
-    Suite { select: &["-p", "vxbpf-tests"], threads: Some("--test-threads=2") },
+    // Each test starts processes of its own.
+    Suite { select: &["-p", "vxbpf-tests"], threads: Some(THREADS) },
 ];
 
 /// Lints, builds all, runs all, and fails if any of them did.
