@@ -26,7 +26,7 @@ const BEHAVIOURS: &[Behaviour] = &[
         membership,
     )
     .hooks(Hooks::Tc)
-    .fails_if("`dataplane/group.rs` leaves the group with the first VNI that goes"),
+    .fails_if("`dataplane/group.rs` has one member for all VNIs with a group"),
     Behaviour::new(
         "what is for everybody goes once to the group of its VNI, and comes to who is in it",
         to_group,

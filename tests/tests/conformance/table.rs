@@ -86,8 +86,15 @@ fn cell(behaviour: &Behaviour, results: &Results, players: &[Players]) -> String
 
 fn remark(behaviour: &Behaviour) -> String {
     let fails = (!behaviour.fails_if.is_empty()).then(|| format!("Fails if {}.", behaviour.fails_if));
-    let parts: Vec<_> = behaviour.differs.map(str::to_owned).into_iter().chain(fails).collect();
+    let parts: Vec<_> = behaviour.differs.map(sentence).into_iter().chain(fails).collect();
     parts.join(" ")
+}
+
+/// With a capital and a full stop.
+fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", chars.as_str().trim_end_matches('.'))
 }
 
 fn file() -> PathBuf {
