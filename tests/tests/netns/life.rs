@@ -207,6 +207,8 @@ fn a_run_that_fails_leaves_nothing() {
         ("--iface bare", "error: interface bare is down\nhint: set it up first: ip link set dev bare up\n"),
         ("--iface lo", "error: interface lo "),
         ("--iface eth1 --local ff02::1", "is not a unicast address\n"),
+        ("--iface eth1 --local 127.0.0.1", "is not a unicast address\n"),
+        ("--iface eth1 --local fe80::1", "is link-local; VTEPs have global addresses\n"),
         ("--iface eth1 --config /nonexistent.toml", "/nonexistent.toml"),
         (&format!("--iface eth1 --config {}", config.path()), "192.168.104.300"),
         ("--iface eth1 --metrics 192.0.2.1:9477", "192.0.2.1:9477"),

@@ -7,6 +7,7 @@ mod beside;
 mod counters;
 mod fdb;
 mod flood;
+mod group;
 mod inner;
 mod lab;
 mod large;

@@ -145,6 +145,11 @@ fn wrong_commands_say_what_is_wrong_and_change_nothing() {
             "error: VTEP 0.0.0.0 is not a unicast address\n",
         ),
         (
+            "fdb append 00:00:00:00:00:00 dst 127.0.0.1 vni 42",
+            1,
+            "error: VTEP 127.0.0.1 is not a unicast address\n",
+        ),
+        (
             "fdb replace 01:00:5e:00:00:01 dst 192.168.104.3 vni 42",
             1,
             "error: the list of 01:00:5e:00:00:01 in VNI 42 cannot be replaced: it may have many remotes\nhint: ",

@@ -343,7 +343,7 @@ fn underlay(settings: &Settings) -> Result<(Link, Locals)> {
     }
     for addr in local.iter() {
         if !Addr::from(addr).is_host() {
-            return Err(Error::state(format!("local address {addr}"), "is not a unicast address of a host"));
+            return Err(Error::state(format!("local address {addr}"), "is not a unicast address"));
         }
         if matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local()) {
             return Err(Error::state(
