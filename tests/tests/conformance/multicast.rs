@@ -91,7 +91,7 @@ fn membership(stage: &mut Stage) {
         }
         let node = stage.node_at(1);
         assert!(listens(node, group));
-        // The kernel's device does so since Linux 6.15.
+        // As the device of Linux 6.18 does.
         for number in [3, 2] {
             node.set_vni(44, Opt::Group(number));
             assert_eq!([2, 3].map(|of| listens(node, stage.underlay.group(of))), [number == 2, number == 3]);
