@@ -53,7 +53,9 @@ fn heard(backend: Backend, frames: impl Fn(&Pod, &Pod) -> Vec<Vec<u8>>, answers:
     overlay.nodes[0].must(&format!("ip link set eth1 mtu {LESS}"));
     let (from, to) = (overlay.pod(1, 1), overlay.pod(2, 1));
     thread::sleep(FOLLOWED);
-    let capture = Capture::start(&from.netns, "eth0", &format!("ether src {}", to.mac));
+    // Not what the other tells everybody, such as what groups it listens to.
+    let capture =
+        Capture::start(&from.netns, "eth0", &format!("ether src {} and ether dst {}", to.mac, from.mac));
     from.send(&frames(from, to));
     let heard = capture.wait_for(answers);
     assert!(heard.len() == answers, "{heard:x?}");
