@@ -6,12 +6,14 @@ use network_types::{
     ip::{Ipv4Hdr, Ipv6Hdr},
     vlan::VlanHdr,
 };
-use vxbpf_common::{Mac, entropy::Hash, outer::IPV4_DF};
+use vxbpf_common::{
+    Mac,
+    entropy::Hash,
+    outer::{ETH_IPV4, ETH_IPV6, IPV4_DF},
+};
 
 use crate::packet::Packet;
 
-const ETH_IPV4: u16 = 0x0800u16.to_be();
-const ETH_IPV6: u16 = 0x86ddu16.to_be();
 pub(crate) const ETH_8021Q: u16 = 0x8100u16.to_be();
 pub(crate) const ETH_8021AD: u16 = 0x88a8u16.to_be();
 const TCP: u8 = 6;

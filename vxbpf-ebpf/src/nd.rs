@@ -5,15 +5,11 @@ use vxbpf_common::{
     Mac,
     nd::NdPacket,
     neigh::{NEIGH_ROUTER, Neigh},
+    outer::ETH_IPV6,
     vni::VniConfig,
 };
 
-use crate::{
-    account::Account,
-    packet::Packet,
-    proxy::{self, ETH_IPV6},
-    verdict,
-};
+use crate::{account::Account, packet::Packet, proxy, verdict};
 
 /// Turns a solicitation that the table can answer into the advertisement. True if that, or a drop, is the outcome;
 /// else it is to be forwarded like any other frame. (A function of its own, for its stack.)

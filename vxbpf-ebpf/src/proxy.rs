@@ -6,6 +6,7 @@ use vxbpf_common::{
     Addr, DropReason, Mac, Vni,
     nd::is_solicited_node,
     neigh::Neigh,
+    outer::ETH_IPV6,
     vni::{VNI_ARP_MISS_DROP, VniConfig},
 };
 
@@ -17,7 +18,6 @@ use crate::{
 };
 
 pub(crate) const ETH_ARP: u16 = 0x0806u16.to_be();
-pub(crate) const ETH_IPV6: u16 = 0x86ddu16.to_be();
 
 /// Turns a question to all into the answer, if the table has it. `None`: forward it like any other frame.
 #[inline(always)]

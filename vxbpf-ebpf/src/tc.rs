@@ -22,7 +22,7 @@ use vxbpf_common::{
     flood::FloodRemote,
     instance::Errand,
     nexthop::NextHop,
-    outer::{Outer, Outer4, Outer6, bytes},
+    outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, bytes},
 };
 
 use crate::{
@@ -43,8 +43,6 @@ pub const DROP: i32 = TC_ACT_SHOT;
 /// linear up front, so that the path can read them in place.
 const HEADERS: u32 = bytes::<Outer6>() + 18 + 40 + 4;
 
-const ETH_IPV4: u16 = 0x0800u16.to_be();
-const ETH_IPV6: u16 = 0x86ddu16.to_be();
 const PACKET_HOST: u32 = 0;
 /// Shortest inner frame that `bpf_skb_adjust_room` leaves behind: it wants an IP header there, of the outer version
 /// unless told otherwise.

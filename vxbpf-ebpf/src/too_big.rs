@@ -13,7 +13,7 @@ use network_types::{
 };
 use vxbpf_common::{
     icmp::{self, IPPROTO_ICMP, IPPROTO_ICMPV6, MIN_MTU4, MIN_MTU6, QUOTE4, QUOTE6},
-    outer::bytes,
+    outer::{ETH_IPV4, ETH_IPV6, bytes},
 };
 
 use crate::{
@@ -22,8 +22,6 @@ use crate::{
     packet::Packet,
 };
 
-const ETH_IPV4: u16 = 0x0800u16.to_be();
-const ETH_IPV6: u16 = 0x86ddu16.to_be();
 const ETH_LEN: usize = size_of::<EthHdr>();
 /// IPv6's fragment header, the other headers that may come before the payload (RFC 8200 section 4), and how many of
 /// them we look behind.

@@ -15,6 +15,7 @@ use vxbpf::{
 use vxbpf_common::{Mac, Vni};
 
 use super::{
+    frame::group_mac,
     version::{other_version, twin},
     wire::Wire,
 };
@@ -96,28 +97,17 @@ pub(super) const VNIS: [u32; 6] = [V, ISOLATED, LOCKED, DOWN, EMPTY, SIZES];
 
 /// MAC address of a remote or a group, zero of one that the kernel does not know.
 pub fn remote_mac(remote: IpAddr) -> Mac {
-    if remote.is_multicast() {
-        return group_mac(remote);
-    }
     let ([a, b], v4) = match remote {
+        // RFC 1112 section 6.4.
+        IpAddr::V4(addr) if addr.is_multicast() => {
+            let [_, a, b, c] = addr.octets();
+            return Mac::new([1, 0, 0x5e, a & 0x7f, b, c]);
+        }
+        IpAddr::V6(addr) if addr.is_multicast() => return group_mac(addr),
         IpAddr::V4(addr) => ([addr.octets()[2], addr.octets()[3]], remote),
         IpAddr::V6(addr) => ([addr.octets()[14], addr.octets()[15]], other_version(remote)),
     };
     if [R1, R2].contains(&v4) { Mac::new([2, 0xee, 0, 0, a, b]) } else { Mac::ZERO }
-}
-
-/// Where IP packets to a group go on an Ethernet (RFC 1112 section 6.4, RFC 2464 section 7).
-fn group_mac(group: IpAddr) -> Mac {
-    match group {
-        IpAddr::V4(addr) => {
-            let [_, a, b, c] = addr.octets();
-            Mac::new([1, 0, 0x5e, a & 0x7f, b, c])
-        }
-        IpAddr::V6(addr) => {
-            let [.., a, b, c, d] = addr.octets();
-            Mac::new([0x33, 0x33, a, b, c, d])
-        }
-    }
 }
 
 /// MTU of a port.

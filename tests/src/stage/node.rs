@@ -248,7 +248,7 @@ impl Node {
     }
 
     /// What makes a device take packets without checksum.
-    fn accepting(&self) -> &'static str {
+    pub fn accepting(&self) -> &'static str {
         if self.vtep.is_ipv4() { "" } else { "udp6zerocsumrx" }
     }
 

@@ -1,7 +1,5 @@
 //! A behaviour: what is done and what must come of it, written once for whoever forwards.
 
-#![allow(dead_code, reason = "not every group needs all of it")]
-
 use vxbpf_tests::stage::{Hook, Plan, Players, Stage, Underlay};
 
 /// Where the binary under test is tried.

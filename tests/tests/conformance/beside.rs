@@ -1,7 +1,5 @@
 //! Neighbours on the node: what else is there goes on as before.
 
-use std::net::IpAddr;
-
 use nix::sys::signal::Signal;
 use vxbpf_tests::{
     command::line_in,
@@ -85,13 +83,9 @@ fn prepare(stage: &Stage) {
     }
 }
 
-/// Devices of one UDP port must agree in what they receive (`VXLAN_F_RCV_FLAGS` in include/net/vxlan.h). Our helper
-/// device is made to agree with those that have no wishes.
-fn like_the_stage(vtep: IpAddr) -> &'static str {
-    if vtep.is_ipv6() { "udp6zerocsumrx" } else { "" }
-}
-
-/// On both nodes, a VXLAN device of the kernel with an address of its own.
+/// On both nodes, a VXLAN device of the kernel with an address of its own. Devices of one UDP port must agree in what they
+/// receive (`VXLAN_F_RCV_FLAGS` in include/net/vxlan.h), the stage's too; our helper device agrees with those that have no
+/// wishes.
 #[track_caller]
 fn devices(stage: &Stage, net: u8, vni: u32, dstport: u16) {
     for (number, other) in [(1u8, 2), (2, 1)] {
@@ -100,7 +94,7 @@ fn devices(stage: &Stage, net: u8, vni: u32, dstport: u16) {
             format!(
                 "ip link add dev{net} type vxlan id {vni} dstport {dstport} local {} remote {remote} {}",
                 node.vtep,
-                if node.is_ours() { "" } else { like_the_stage(node.vtep) },
+                if node.is_ours() { "" } else { node.accepting() },
             ),
             format!("ip address add 10.7.{net}.{number}/24 dev dev{net}"),
             format!("ip link set dev{net} up"),

@@ -50,10 +50,7 @@ const BEHAVIOURS: &[Behaviour] = &[
 
 /// What of an MTU of the underlay is left to pods.
 fn left(stage: &Stage, mtu: u16) -> u16 {
-    mtu - match stage.underlay {
-        Underlay::V4 => 50,
-        Underlay::V6 => 70,
-    }
+    mtu - u16::try_from(stage.underlay.overhead()).unwrap()
 }
 
 /// IP packets of that length from pod 1.1 to another, that may not be fragmented, and the answers which say this MTU.

@@ -1,7 +1,7 @@
 //! Multicast groups of the underlay. A VNI that has one floods to it instead of to each VTEP, listens to it, and learns
 //! from whoever speaks (RFC 7348 section 4.2).
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use vxbpf_common::{Mac, Vni, instance::INSTANCE_CLSACT, vni::VniConfig};
 
@@ -9,9 +9,9 @@ use super::{
     Dataplane,
     attach::{self, FROM_HELPER, On},
     names,
-    options::{Destination, FdbSpec, FdbState, Remote},
+    options::{FdbState, Remote},
 };
-use crate::{Error, Result, netdev};
+use crate::{Result, netdev};
 
 impl Dataplane {
     /// Joins the group of a VNI, if its options name one, and floods to it. When it fails, nothing is left. Call with
@@ -21,17 +21,11 @@ impl Dataplane {
             return Ok(());
         }
         let group = names::ip(config.group);
-        if self.instance.local_for(config.group).is_none() {
-            let family = if group.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(Error::state(
-                format!("group {group}"),
-                format!("is {family}, and this instance has no {family} address"),
-            ));
-        }
+        self.check_version(&format!("group {group}"), group)?;
         self.join(vni, group)?;
-        let to = Destination::Remote(Remote { addr: group, dst_vni: None, port: None });
-        let spec = FdbSpec { vni, mac: Mac::ZERO, to, state: FdbState::Permanent };
-        let entered = self.list_append(&spec, names::origin_from_byte(config.origin));
+        let to = Remote { addr: group, dst_vni: None, port: None };
+        let by = (FdbState::Permanent, names::origin_from_byte(config.origin));
+        let entered = self.list_append(vni, Mac::ZERO, &to, by);
         if entered.is_err() {
             self.group_leave(vni, config)?;
         }
@@ -73,10 +67,11 @@ impl Dataplane {
             let stored = self.maps.instance.set(0, self.instance, 0);
             stored.map_err(|e| super::maps::kernel("write map INSTANCE", &e))?;
         }
+        let names: HashSet<_> = links.iter().map(|link| link.name.as_str()).collect();
         for (number, config) in self.maps.vnis.entries()? {
             let vni = names::vni(number);
             // Somebody may have removed the device that is the member.
-            if !config.group.is_none() && !links.iter().any(|link| link.name == self.group_name(vni)) {
+            if !config.group.is_none() && !names.contains(self.group_name(vni).as_str()) {
                 self.join(vni, names::ip(config.group))?;
             }
         }
@@ -101,10 +96,9 @@ impl Dataplane {
     fn leave(&self, vni: Vni) -> Result<()> {
         let name = self.group_name(vni);
         self.in_netns(|| {
-            if let Ok(link) = netdev::link(&name) {
-                attach::off(&self.place, FROM_HELPER, On { dev: &name, ifindex: link.index }, false)?;
-            }
-            netdev::leave_group(&name)
+            let Some(link) = netdev::leave_group(&name)? else { return Ok(()) };
+            // With clsact the program went with the device; a link leaves its pin.
+            attach::off(&self.place, FROM_HELPER, On { dev: &name, ifindex: link.index }, false)
         })?
     }
 }

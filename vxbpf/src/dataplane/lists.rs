@@ -13,7 +13,7 @@ use super::{
     Dataplane,
     fdb::{Verb, entry_name},
     names,
-    options::{Destination, FdbSpec, Origin, Remote},
+    options::{Destination, FdbSpec, FdbState, Origin, Remote},
 };
 use crate::{Error, Result};
 
@@ -53,14 +53,18 @@ impl Dataplane {
                 why: "cannot be replaced: it may have many remotes".to_owned(),
                 hint: Some("append adds a remote, del removes one".to_owned()),
             }),
-            Verb::Add | Verb::Append => self.list_append(spec, origin),
+            Verb::Add | Verb::Append => self.list_append(vni, mac, to, (spec.state, origin)),
         }
     }
 
     /// Appends a remote that is fine. Call with the lock held.
-    pub(super) fn list_append(&mut self, spec: &FdbSpec, origin: Origin) -> Result<()> {
-        let (vni, mac) = (spec.vni, spec.mac);
-        let Destination::Remote(to) = &spec.to else { return Ok(()) };
+    pub(super) fn list_append(
+        &mut self,
+        vni: Vni,
+        mac: Mac,
+        to: &Remote,
+        (state, origin): (FdbState, Origin),
+    ) -> Result<()> {
         let mut list = self.list(vni, mac)?;
         let new = FloodRemote {
             addr: to.addr.into(),
@@ -68,7 +72,7 @@ impl Dataplane {
             slot: 0,
             dstport: to.port.map_or(self.instance.dstport, u16::to_be_bytes),
             origin: names::origin_to_byte(origin),
-            state: names::state_to_byte(spec.state),
+            state: names::state_to_byte(state),
             reserved: 0,
         };
         let same = |r: &FloodRemote| (r.addr, r.dst_vni, r.dstport) == (new.addr, new.dst_vni, new.dstport);

@@ -131,7 +131,8 @@ impl Dataplane {
     /// Checks that an address can be a remote VTEP of this instance.
     pub(super) fn check_remote(&self, addr: IpAddr) -> Result<()> {
         let bad = |why: &str| Err(Error::state(format!("VTEP {addr}"), why));
-        match addr.to_canonical() {
+        let addr = addr.to_canonical();
+        match addr {
             addr if addr.is_multicast() => Err(Error::State {
                 what: format!("VTEP {addr}"),
                 why: "is a multicast group, which is an option of the VNI".to_owned(),
@@ -145,18 +146,23 @@ impl Dataplane {
             addr if Addr::from(addr) == self.instance.local_for(addr.into()) => {
                 bad("is this instance's own address")
             }
-            addr if self.instance.local_for(addr.into()).is_none() => {
-                let family = if addr.is_ipv4() { "IPv4" } else { "IPv6" };
-                Err(Error::State {
-                    what: format!("VTEP {addr}"),
-                    why: format!("is {family}, and this instance has no {family} address"),
-                    hint: Some(format!(
-                        "give the underlay interface one, and start the instance anew (vxbpf detach -i {}; vxbpf run …)",
-                        self.name
-                    )),
-                })
-            }
-            IpAddr::V4(_) | IpAddr::V6(_) => Ok(()),
+            IpAddr::V4(_) | IpAddr::V6(_) => self.check_version(&format!("VTEP {addr}"), addr),
         }
+    }
+
+    /// Checks that this instance has an address to send to another one from.
+    pub(super) fn check_version(&self, what: &str, addr: IpAddr) -> Result<()> {
+        if !self.instance.local_for(addr.into()).is_none() {
+            return Ok(());
+        }
+        let version = if addr.is_ipv4() { "IPv4" } else { "IPv6" };
+        Err(Error::State {
+            what: what.to_owned(),
+            why: format!("is {version}, and this instance has no {version} address"),
+            hint: Some(format!(
+                "give the underlay interface one, and start the instance anew (vxbpf detach -i {}; vxbpf run …)",
+                self.name
+            )),
+        })
     }
 }

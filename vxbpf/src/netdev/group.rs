@@ -41,18 +41,21 @@ pub fn join_group(name: &str, vni: Vni, index: u32, group: IpAddr) -> Result<Lin
     create_on(name, OTHER_PORTS, device, before_up, &format!("join group {group} (device {name})"))
 }
 
-/// Leaves a group. Having left is fine.
+/// Leaves a group. Gives the device that was its member; none: it has left already.
 ///
 /// # Errors
 /// When the kernel refuses, or another kind of interface has the name.
-pub fn leave_group(name: &str) -> Result<()> {
+pub fn leave_group(name: &str) -> Result<Option<Link>> {
     match link::find(name)? {
-        Some(Link { kind: LinkKind::Vxlan { .. }, .. }) => change::delete(name),
+        Some(link) if matches!(link.kind, LinkKind::Vxlan { .. }) => {
+            change::delete(name)?;
+            Ok(Some(link))
+        }
         Some(_) => Err(Error::Refused {
             what: format!("interface {name}"),
             why: "in the way: the device that joins a group has that name".to_owned(),
             hint: format!("if it is not needed: ip link delete {name}"),
         }),
-        None => Ok(()),
+        None => Ok(None),
     }
 }
