@@ -1,6 +1,7 @@
 //! What the tests of this crate share. Everything that a test makes on the host belongs to a guard that removes it,
 //! also when the test panics.
 
+pub mod bench;
 pub mod command;
 pub mod daemon;
 pub mod packet;
