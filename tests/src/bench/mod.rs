@@ -1,4 +1,23 @@
 //! The benchmark: every contender carries the same traffic between two pods, in turns, and what arrives is counted.
 
+pub mod archive;
+pub mod chart;
 pub mod contender;
+pub mod document;
+pub mod environment;
+pub mod figures;
+pub mod groups;
+pub mod header;
+pub mod interrupt;
 pub mod measure;
+pub mod model;
+pub mod notes;
+pub mod programs;
+pub mod progress;
+pub mod runner;
+#[cfg(test)]
+mod sample;
+pub mod stats;
+pub mod suite;
+pub mod table;
+pub mod targets;
