@@ -61,10 +61,16 @@ pub(crate) fn build_binary(workspace: &Workspace) -> Result<()> {
 pub(crate) fn command(workspace: &Workspace, privilege: Privilege, select: &[&str]) -> Result<Command> {
     let mut command = workspace.cargo();
     command.arg("test").args(select).env("VXBPF_BIN", workspace.target("debug/vxbpf"));
-    if let Some(runner) = privilege.runner(workspace) {
-        command.env(runner_variable(&host_triple(workspace)?), runner);
-    }
+    as_root(&mut command, workspace, privilege)?;
     Ok(command)
+}
+
+/// Has a cargo run as root what it builds as the user.
+pub(crate) fn as_root(cargo: &mut Command, workspace: &Workspace, privilege: Privilege) -> Result<()> {
+    if let Some(runner) = privilege.runner(workspace) {
+        cargo.env(runner_variable(&host_triple(workspace)?), runner);
+    }
+    Ok(())
 }
 
 /// What rustc calls this machine.

@@ -17,7 +17,7 @@ use super::{
 /// Pixels.
 const WIDTH: u32 = 860;
 const HEADER: u32 = 52;
-const FOOTER: u32 = 26;
+const FOOTER: u32 = 34;
 const BAR: u32 = 25;
 /// What a panel has besides its bars: title, axis.
 const FRAME: u32 = 62;
@@ -69,7 +69,7 @@ pub fn svg(run: &Run, group: &Group, measurements: &[&Measured]) -> Result<Optio
             draw_panel(&panel, measured)?;
             rest = below;
         }
-        text(&rest, &origin(run), (16, 6), 12.0, FAINT, false)?;
+        text(&rest, &origin(run), (16, 12), 12.0, FAINT, false)?;
         root.present().map_err(broken)?;
     }
     Ok(Some(svg))
@@ -114,7 +114,7 @@ fn draw_panel(panel: &Area, measured: &Measured) -> Result<()> {
         .margin_right(FIGURES)
         .x_label_area_size(18)
         .y_label_area_size(NAMES)
-        .build_cartesian_2d(0.0..largest(measured), (0..count).into_segmented())
+        .build_cartesian_2d(0.0..largest(measured), (0..count.saturating_sub(1)).into_segmented())
         .map_err(broken)?;
     // The first contender is at the top, where the axis ends.
     let place = |row: u32| count.saturating_sub(row + 1);
@@ -141,7 +141,8 @@ fn draw_panel(panel: &Area, measured: &Measured) -> Result<()> {
         .map_err(broken)?;
 
     for (row, entrant) in (0..).zip(&measured.entrants) {
-        let (from, to) = (SegmentValue::Exact(place(row)), SegmentValue::Exact(place(row) + 1));
+        let from = SegmentValue::Exact(place(row));
+        let to = if row == 0 { SegmentValue::Last } else { SegmentValue::Exact(place(row) + 1) };
         let middle = SegmentValue::CenterOf(place(row));
         let figure = |at: f64, words: String, colour: RGBColor| {
             let style = (FONT, 13).into_font().color(&colour);
