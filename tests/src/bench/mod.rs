@@ -1,4 +1,11 @@
 //! The benchmark: every contender carries the same traffic between two pods, in turns, and what arrives is counted.
 
+pub mod bed;
 pub mod contender;
+pub mod counter;
+pub mod cpu;
+pub mod forward;
+pub mod generator;
+pub mod limit;
 pub mod measure;
+pub mod offer;
