@@ -1,17 +1,24 @@
 //! The benchmark: every contender carries the same traffic between two pods, in turns, and what arrives is counted.
 
 pub mod archive;
+pub mod bed;
 pub mod chart;
 pub mod contender;
+pub mod counter;
+pub mod cpu;
 pub mod document;
 pub mod environment;
 pub mod figures;
+pub mod forward;
+pub mod generator;
 pub mod groups;
 pub mod header;
 pub mod interrupt;
+pub mod limit;
 pub mod measure;
 pub mod model;
 pub mod notes;
+pub mod offer;
 pub mod programs;
 pub mod progress;
 pub mod runner;
