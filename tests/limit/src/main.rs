@@ -14,8 +14,8 @@ use core::ptr;
 
 use aya_ebpf::{
     bindings::{
-        TC_ACT_SHOT,
-        xdp_action::{XDP_ABORTED, XDP_DROP, XDP_TX},
+        TC_ACT_OK, TC_ACT_SHOT,
+        xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX},
     },
     helpers::{bpf_redirect, bpf_redirect_peer, bpf_skb_change_type},
     macros::{classifier, map, xdp},
@@ -46,6 +46,9 @@ static ARRIVED: PerCpuArray<u64> = PerCpuArray::with_max_entries(PLACES, 0);
 /// The interface that the limit program at XDP sends to; one entry.
 #[map]
 static DEVS: DevMap = DevMap::with_max_entries(1, 0);
+
+/// Bytes of the header of Ethernet.
+const ETHERNET: usize = 14;
 
 /// `PACKET_HOST` of linux/if_packet.h: for us.
 const PACKET_HOST: u32 = 0;
@@ -104,48 +107,58 @@ fn generate(ctx: XdpContext) -> u32 {
 /// Counts what a pod gets.
 #[classifier]
 fn count(ctx: TcContext) -> i32 {
-    arrived(place::<0>(ctx.data(), ctx.data_end(), ctx.len()));
-    TC_ACT_SHOT
+    tc_action(place::<0>(ctx.data(), ctx.data_end(), ctx.len()))
 }
 
 /// Counts what an underlay interface gets.
 #[classifier]
 fn count_outer(ctx: TcContext) -> i32 {
-    arrived(place::<OUTER>(ctx.data(), ctx.data_end(), ctx.len()));
-    TC_ACT_SHOT
+    tc_action(place::<OUTER>(ctx.data(), ctx.data_end(), ctx.len()))
 }
 
 /// Counts what a pod gets.
 #[xdp]
 fn count_xdp(ctx: XdpContext) -> u32 {
     let (start, end) = (ctx.data(), ctx.data_end());
-    arrived(place::<0>(start, end, (end - start) as u32));
-    XDP_DROP
+    xdp_action(place::<0>(start, end, (end - start) as u32))
 }
 
 /// Counts what an underlay interface gets.
 #[xdp]
 fn count_outer_xdp(ctx: XdpContext) -> u32 {
     let (start, end) = (ctx.data(), ctx.data_end());
-    arrived(place::<OUTER>(start, end, (end - start) as u32));
-    XDP_DROP
+    xdp_action(place::<OUTER>(start, end, (end - start) as u32))
 }
 
-/// Where a frame is counted. `AT`: where the frame is, behind outer headers or not.
 #[inline(always)]
-fn place<const AT: usize>(start: usize, end: usize, len: u32) -> u32 {
+fn tc_action(place: Option<u32>) -> i32 {
+    if arrived(place) { TC_ACT_SHOT } else { TC_ACT_OK }
+}
+
+#[inline(always)]
+fn xdp_action(place: Option<u32>) -> u32 {
+    if arrived(place) { XDP_DROP } else { XDP_PASS }
+}
+
+/// Where a frame is counted; nowhere if another station sent it, as a bridge does that joins a group. `AT`: where the
+/// frame is, behind outer headers or not.
+#[inline(always)]
+fn place<const AT: usize>(start: usize, end: usize, len: u32) -> Option<u32> {
     let traffic = traffic();
-    if start + AT + MIN_LEN > end || len != traffic.len + AT as u32 {
-        return WRONG;
-    }
     let frame = start + AT;
-    let flow = u16::from_be(read(frame + SOURCE_PORT)).wrapping_sub(FIRST_PORT);
+    if frame + ETHERNET > end {
+        return None;
+    }
     let [a, b, c, d, e, f] = traffic.source;
+    if read::<u32>(frame + 6) != u32::from_ne_bytes([a, b, c, d])
+        || read::<u16>(frame + 10) != u16::from_ne_bytes([e, f])
+    {
+        return None;
+    }
+    if frame + MIN_LEN > end || len != traffic.len + AT as u32 {
+        return Some(WRONG);
+    }
     let (first, last): (u16, u32) = (read(frame), read(frame + 2));
-    let as_sent = read::<u64>(frame + HEADERS) == u64::from_ne_bytes(MAGIC)
-        && read::<u32>(frame + 6) == u32::from_ne_bytes([a, b, c, d])
-        && read::<u16>(frame + 10) == u16::from_ne_bytes([e, f])
-        && u32::from(flow) < traffic.flows;
     let [a, b, c, d, e, f] = if traffic.stations == 0 { traffic.destination } else { station(0) };
     let for_them = first == u16::from_ne_bytes([a, b])
         && if traffic.stations == 0 {
@@ -153,27 +166,30 @@ fn place<const AT: usize>(start: usize, end: usize, len: u32) -> u32 {
         } else {
             station_of(last.to_ne_bytes()) < traffic.stations
         };
-    if !as_sent || !for_them {
-        return WRONG;
+    let flow = u16::from_be(read(frame + SOURCE_PORT)).wrapping_sub(FIRST_PORT);
+    let as_sent =
+        read::<u64>(frame + HEADERS) == u64::from_ne_bytes(MAGIC) && u32::from(flow) < traffic.flows;
+    if !for_them || !as_sent {
+        return Some(WRONG);
     }
     if AT == 0 {
-        return 0;
+        return Some(0);
     }
-    // Headers of IPv4 without options, of UDP, of VXLAN.
+    // Behind the headers of IPv4 without options, of UDP, of VXLAN.
     let (port, vni): (u16, u32) = (read(start + 36), read(start + 46));
-    if u16::from_be(port) == 4789 && u32::from_be(vni) >> 8 == VNI {
-        u32::from(read::<u8>(start + 33))
-    } else {
-        WRONG
-    }
+    let encapsulated = u16::from_be(port) == 4789 && u32::from_be(vni) >> 8 == VNI;
+    Some(if encapsulated { u32::from(read::<u8>(start + 33)) } else { WRONG })
 }
 
+/// Counts; false if there is nothing to count.
 #[inline(always)]
-fn arrived(place: u32) {
+fn arrived(place: Option<u32>) -> bool {
+    let Some(place) = place else { return false };
     if let Some(count) = ARRIVED.get_ptr_mut(place) {
         // SAFETY: an entry of this CPU's array. Programs do not interrupt each other there: all run in softirq.
         unsafe { *count += 1 };
     }
+    true
 }
 
 /// Read as if it could be anything: user space has changed it.

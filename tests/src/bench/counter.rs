@@ -17,6 +17,25 @@ use super::{
 };
 use crate::scratch::Netns;
 
+/// Where a counter is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// TC: skbs end there.
+    Tc,
+    /// XDP: frames of XDP end there; an skb would first be copied into one.
+    Xdp,
+}
+
+impl At {
+    /// Where to count what a contender delivers.
+    pub const fn of(contender: Contender) -> Self {
+        match contender {
+            Contender::Kernel | Contender::Bridge | Contender::VxbpfTc | Contender::LimitTc => Self::Tc,
+            Contender::VxbpfXdp | Contender::LimitXdp => Self::Xdp,
+        }
+    }
+}
+
 /// What was counted since the counter was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
@@ -48,28 +67,19 @@ pub struct Counter {
 impl Counter {
     /// Counts and ends what comes to a pod of the bed.
     pub fn in_pod(bed: &Bed, pod: usize, traffic: &Traffic) -> Result<Self> {
-        Self::attach(bed.contender, ["count", "count_xdp"], &bed.pods[pod].netns, "eth0", traffic)
+        Self::attach(At::of(bed.contender), ["count", "count_xdp"], &bed.pods[pod].netns, "eth0", traffic)
     }
 
     /// Counts and ends what comes to a node of the bed through the underlay, encapsulated. Nothing may forward there.
-    pub fn at_node(bed: &Bed, node: usize, traffic: &Traffic) -> Result<Self> {
-        let programs = ["count_outer", "count_outer_xdp"];
-        Self::attach(bed.contender, programs, &bed.nodes[node].netns, IFACE, traffic)
+    pub fn at_node(bed: &Bed, node: usize, at: At, traffic: &Traffic) -> Result<Self> {
+        Self::attach(at, ["count_outer", "count_outer_xdp"], &bed.nodes[node].netns, IFACE, traffic)
     }
 
-    fn attach(
-        contender: Contender,
-        [tc, xdp]: [&str; 2],
-        netns: &Netns,
-        dev: &str,
-        traffic: &Traffic,
-    ) -> Result<Self> {
+    fn attach(at: At, [tc, xdp]: [&str; 2], netns: &Netns, dev: &str, traffic: &Traffic) -> Result<Self> {
         let mut ebpf = limit::load(Some(traffic), None)?;
-        match contender {
-            Contender::VxbpfXdp | Contender::LimitXdp => limit::attach_xdp(&mut ebpf, xdp, netns, dev)?,
-            Contender::Kernel | Contender::Bridge | Contender::VxbpfTc | Contender::LimitTc => {
-                limit::attach_tc(&mut ebpf, tc, netns, dev)?;
-            }
+        match at {
+            At::Tc => limit::attach_tc(&mut ebpf, tc, netns, dev)?,
+            At::Xdp => limit::attach_xdp(&mut ebpf, xdp, netns, dev)?,
         }
         Ok(Self { ebpf })
     }

@@ -8,8 +8,10 @@ pub mod counter;
 pub mod cpu;
 pub mod document;
 pub mod environment;
+pub mod fdb_size;
 pub mod figures;
 pub mod forward;
+pub mod frames;
 pub mod generator;
 pub mod groups;
 pub mod header;
@@ -21,6 +23,7 @@ pub mod notes;
 pub mod offer;
 pub mod programs;
 pub mod progress;
+pub mod replication;
 pub mod runner;
 #[cfg(test)]
 mod sample;

@@ -1,6 +1,6 @@
 //! All measurements, in the order in which they are made.
 
-use super::measure::Measure;
+use super::{fdb_size, frames, measure::Measure, replication};
 
 /// Those whose names contain one of the filters; all without filters.
 pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
@@ -9,5 +9,5 @@ pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
 }
 
 fn all() -> Vec<Box<dyn Measure>> {
-    Vec::new()
+    [frames::all(), replication::all(), fdb_size::all()].into_iter().flatten().collect()
 }
