@@ -25,6 +25,9 @@ const FRAME: u32 = 62;
 const NAMES: u32 = 92;
 const FIGURES: u32 = 170;
 
+/// How many times longer the longest bar of another panel may be.
+const TOO_SHORT: f64 = 4.0;
+
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(31, 35, 40);
 const FAINT: RGBColor = RGBColor(89, 99, 110);
@@ -66,7 +69,7 @@ pub fn svg(run: &Run, group: &Group, measurements: &[&Measured]) -> Result<Optio
         let mut rest = root.split_vertically(HEADER).1;
         for (measured, height) in visible.iter().zip(heights) {
             let (panel, below) = rest.split_vertically(height);
-            draw_panel(&panel, measured)?;
+            draw_panel(&panel, measured, scale(measured, &visible))?;
             rest = below;
         }
         text(&rest, &origin(run), (16, 12), 12.0, FAINT, false)?;
@@ -99,13 +102,20 @@ fn largest(measured: &Measured) -> f64 {
     summaries.map(|summary| summary.max).fold(0.0, f64::max)
 }
 
-fn draw_panel(panel: &Area, measured: &Measured) -> Result<()> {
+/// Where the axis of a panel ends: panels of one unit have one scale, unless bars would be too short to compare.
+fn scale(measured: &Measured, all: &[&Measured]) -> f64 {
+    let own = largest(measured);
+    let alike = all.iter().filter(|other| other.unit == measured.unit).map(|other| largest(other));
+    alike.filter(|other| (own..own * TOO_SHORT).contains(other)).fold(own, f64::max)
+}
+
+fn draw_panel(panel: &Area, measured: &Measured, scale: f64) -> Result<()> {
     let better = match measured.better {
         Better::More => "more is better",
         Better::Less => "less is better",
     };
     text(panel, &measured.title, (16, 12), 16.0, INK, true)?;
-    text(panel, &format!("{}, {better}", measured.unit), (16, 30), 13.0, FAINT, false)?;
+    text(panel, &format!("{}, {better}", figures::heading(&measured.unit)), (16, 30), 13.0, FAINT, false)?;
 
     let count = rows(measured);
     let mut chart = ChartBuilder::on(panel)
@@ -114,7 +124,7 @@ fn draw_panel(panel: &Area, measured: &Measured) -> Result<()> {
         .margin_right(FIGURES)
         .x_label_area_size(18)
         .y_label_area_size(NAMES)
-        .build_cartesian_2d(0.0..largest(measured), (0..count.saturating_sub(1)).into_segmented())
+        .build_cartesian_2d(0.0..scale, (0..count.saturating_sub(1)).into_segmented())
         .map_err(broken)?;
     // The first contender is at the top, where the axis ends.
     let place = |row: u32| count.saturating_sub(row + 1);
@@ -130,7 +140,7 @@ fn draw_panel(panel: &Area, measured: &Measured) -> Result<()> {
         .disable_y_mesh()
         .x_labels(6)
         .y_labels(measured.entrants.len())
-        .x_label_formatter(&|value| figures::short(*value))
+        .x_label_formatter(&|value| figures::value(*value, &measured.unit))
         .y_label_formatter(&name)
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
@@ -168,7 +178,8 @@ fn draw_panel(panel: &Area, measured: &Measured) -> Result<()> {
 
 /// What stands beside a bar.
 fn words(measured: &Measured, entrant: &Entrant) -> String {
-    let value = entrant.summary().map(|summary| figures::short(summary.median)).unwrap_or_default();
+    let value =
+        entrant.summary().map(|summary| figures::value(summary.median, &measured.unit)).unwrap_or_default();
     let ratio = measured.ratio(entrant.contender, Contender::Kernel).filter(|_| entrant.contender.is_ours());
     match ratio {
         Some(ratio) => format!("{value}  ({} kernel)", figures::times(ratio)),

@@ -74,11 +74,9 @@ fn render(runs: &[Run], notes: &[Note]) -> Result<(String, Charts, Vec<String>)>
 
 fn who() -> String {
     let mut text = "\n## Who is compared\n\n".to_owned();
-    let mut cells = Cells::new(["contender", "what it is"]);
     for contender in Contender::ALL {
-        cells.row([naming(contender), contender.about().to_owned()]);
+        text += &format!("- {}: {}.\n", naming(contender), contender.about());
     }
-    text += &cells.left().markdown();
     text += "\nIn the tables below, `x kernel` and `x limit` are medians over the kernel's median and over that of the \
              limit at the\nsame hook; of times, less than 1 is better. The spread is from the smallest to the largest \
              round. CPU time is that of the\nwhole machine: generator, both nodes and both pods.\n";
@@ -89,11 +87,9 @@ fn who() -> String {
 fn results(run: &Run, charts: &mut Charts) -> Result<String> {
     let wire = run.settings.wire.name();
     let mut text = format!("\n## Wire {wire}, {}\n\n", run.environment.date.strftime("%F"));
-    let mut cells = Cells::new(["", "where and how"]);
     for (name, value) in header::lines(run) {
-        cells.row([name.to_owned(), value]);
+        text += &format!("- {name}: {value}\n");
     }
-    text += &cells.left().markdown();
     for (group, measurements) in groups::of(run) {
         text += &format!("\n### {}\n", group.title);
         if !group.about.is_empty() {

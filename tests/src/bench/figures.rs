@@ -27,11 +27,31 @@ fn three_digits(value: f64) -> String {
 
 /// Nanoseconds with the unit that fits: `812 ns`, `1.31 s`.
 pub fn nanoseconds(value: f64) -> String {
+    if value == 0.0 {
+        return "0 s".to_owned();
+    }
     let (unit, name) = [(1e9, "s"), (1e6, "ms"), (1e3, "us")]
         .into_iter()
         .find(|(unit, _)| value.abs() >= unit * 0.9995)
         .unwrap_or((1.0, "ns"));
     format!("{} {name}", three_digits(value / unit))
+}
+
+/// Units of time, in nanoseconds.
+const TIMES: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
+
+/// A value of some unit. A time says its own unit, the one that fits; for others that stands elsewhere, as
+/// [`heading`] has it.
+pub fn value(value: f64, unit: &str) -> String {
+    match TIMES.into_iter().find(|(name, _)| *name == unit) {
+        Some((_, nanos)) => nanoseconds(value * nanos),
+        None => short(value),
+    }
+}
+
+/// What stands above values of some unit.
+pub fn heading(unit: &str) -> &str {
+    if TIMES.iter().any(|(name, _)| *name == unit) { "time" } else { unit }
 }
 
 /// A ratio: `9.1x`, `0.97x`.
@@ -74,6 +94,13 @@ mod tests {
         for (value, text) in rows {
             assert_eq!(short(value), text, "{value}");
         }
+    }
+
+    #[test]
+    fn times_say_their_unit() {
+        assert_eq!((value(1_310.0, "us").as_str(), heading("us")), ("1.31 ms", "time"));
+        assert_eq!((value(0.0, "s").as_str(), heading("s")), ("0 s", "time"));
+        assert_eq!((value(1_310.0, "frames/s").as_str(), heading("frames/s")), ("1.31 k", "frames/s"));
     }
 
     #[test]

@@ -16,12 +16,55 @@ pub struct Group {
 }
 
 /// All, in the order of the report.
-const GROUPS: &[Group] = &[Group {
-    name: "frames",
-    title: "Frames per second",
-    about: "Frames are injected at the port of one pod and counted in the other.",
-    prefixes: &["frames"],
-}];
+const GROUPS: &[Group] = &[
+    Group {
+        name: "frames",
+        title: "Frames per second",
+        about: "A generator of XDP live frames feeds the port of one pod from one CPU; the other pod counts what arrives.",
+        prefixes: &["frames"],
+    },
+    Group {
+        name: "tcp",
+        title: "TCP streams",
+        about: "iperf3 with congestion control cubic, from pod to pod.",
+        prefixes: &["tcp"],
+    },
+    Group {
+        name: "rr",
+        title: "Request and response",
+        about: "A client in one pod asks a server in the other, which answers at once, one question at a time.",
+        prefixes: &["rr"],
+    },
+    Group { name: "udp", title: "UDP from sockets", about: "", prefixes: &["udp"] },
+    Group {
+        name: "arp",
+        title: "ARP proxy",
+        about: "Requests that the neighbour table of the asker's node answers, so that nothing goes over the wire.",
+        prefixes: &["arp"],
+    },
+    Group {
+        name: "replication",
+        title: "Head-end replication",
+        about: "Broadcast frames of a pod, of which each remote of the flood list gets a copy. All copies are counted at \
+                the other node, where they end.",
+        prefixes: &["replication"],
+    },
+    Group {
+        name: "tables",
+        title: "Large tables",
+        about: "Frames to stations all over a large FDB, all of them behind the other node and none of them there: what comes \
+                to its underlay interface is counted and ends. VNIs are looked up by both nodes.",
+        prefixes: &["fdb", "vnis"],
+    },
+    Group { name: "loading", title: "Loading", about: "", prefixes: &["loading"] },
+    Group { name: "first-packet", title: "The first packet", about: "", prefixes: &["first-packet"] },
+    Group {
+        name: "continuity",
+        title: "Packets lost",
+        about: "While frames flow, something happens to the process that entered the state.",
+        prefixes: &["continuity"],
+    },
+];
 
 /// What belongs to no group.
 const OTHERS: Group = Group { name: "others", title: "Others", about: "", prefixes: &[] };

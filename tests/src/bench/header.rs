@@ -54,12 +54,7 @@ pub fn terminal(run: &Run) -> String {
     for (name, value) in lines(run) {
         text += &format!("{name:12} {value}\n");
     }
-    for program in &run.programs {
-        let verified = program.verified.map(|count| format!(", {count} verified")).unwrap_or_default();
-        text += &format!(
-            "{:12} {} has {} instructions{verified}\n",
-            "program", program.name, program.instructions
-        );
-    }
+    let lengths = run.programs.iter().map(|program| format!("{} {}", program.name, program.instructions));
+    text += &format!("{:12} {}\n", "instructions", lengths.collect::<Vec<_>>().join(", "));
     text
 }

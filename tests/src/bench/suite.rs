@@ -2,12 +2,66 @@
 
 use super::{fdb_size, frames, measure::Measure, replication};
 
-/// Those whose names contain one of the filters; all without filters.
+/// Those that the filters mean: each its namesake, or else all whose names contain it; all without filters.
 pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
-    let wanted = |id: &str| filters.is_empty() || filters.iter().any(|filter| id.contains(filter.as_str()));
-    all().into_iter().filter(|measure| wanted(&measure.id())).collect()
+    let mut measures = all();
+    let ids: Vec<String> = measures.iter().map(|measure| measure.id()).collect();
+    measures.retain(|measure| {
+        filters.is_empty() || filters.iter().any(|filter| means(filter, &measure.id(), &ids))
+    });
+    measures
+}
+
+fn means(filter: &str, id: &str, ids: &[String]) -> bool {
+    if ids.iter().any(|other| other == filter) { id == filter } else { id.contains(filter) }
 }
 
 fn all() -> Vec<Box<dyn Measure>> {
     [frames::all(), replication::all(), fdb_size::all()].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{
+        super::targets::{Against, TARGETS},
+        *,
+    };
+
+    fn ids(filters: &[&str]) -> Vec<String> {
+        let filters: Vec<_> = filters.iter().map(|filter| (*filter).to_owned()).collect();
+        wanted(&filters).iter().map(|measure| measure.id()).collect()
+    }
+
+    #[test]
+    fn a_filter_is_a_name_or_a_part_of_some() {
+        assert_eq!(ids(&["frames-64-1"]), ["frames-64-1"]);
+        assert_eq!(ids(&["frames-64"]), ["frames-64-1", "frames-64-1000"]);
+        assert_eq!(ids(&["replication-16", "frames-64-1"]), ["frames-64-1", "replication-16"]);
+        assert!(ids(&["nothing"]).is_empty());
+    }
+
+    #[test]
+    fn measurements_have_names_of_their_own() {
+        let all = ids(&[]);
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn targets_are_about_what_is_measured() {
+        for target in TARGETS {
+            let measures = wanted(&[target.measurement.to_owned()]);
+            let [measure] = measures.as_slice() else {
+                panic!("{}: {} is not measured", target.id, target.measurement)
+            };
+            let contenders = measure.contenders();
+            assert!(contenders.contains(&target.contender), "{}: {:?}", target.id, target.contender);
+            match target.against {
+                Against::Contender(other) => assert!(contenders.contains(&other), "{}: {other:?}", target.id),
+                Against::Measurement(other) => assert_eq!(ids(&[other]), [other], "{}", target.id),
+                Against::Nothing => {}
+            }
+        }
+    }
 }

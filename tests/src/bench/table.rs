@@ -6,34 +6,27 @@ use super::{
     contender::Contender,
     figures,
     model::{Entrant, Measured},
-    stats::Summary,
 };
 
 /// What stands where there is nothing to say.
 const NOTHING: &str = "-";
 
-/// A table of text. The first column is aligned to the left, the others to the right unless they hold words.
+/// A table of text. The first column is aligned to the left, the others to the right.
 #[derive(Clone, Debug)]
 pub struct Cells {
     headers: Vec<String>,
     rows: Vec<Vec<String>>,
-    words: bool,
 }
 
 impl Cells {
     /// A table without rows.
     pub fn new<'a>(headers: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { headers: headers.into_iter().map(str::to_owned).collect(), rows: Vec::new(), words: false }
+        Self { headers: headers.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
-    }
-
-    /// The same with all columns aligned to the left.
-    pub fn left(self) -> Self {
-        Self { words: true, ..self }
     }
 
     /// As people read it in a terminal.
@@ -54,7 +47,7 @@ impl Cells {
         // The renderer of the preset does not say how columns are aligned.
         let lines = text.lines().enumerate().map(|(number, line)| {
             let line = line.trim_end();
-            if number == 1 && !self.words { self.rule(line) } else { line.to_owned() }
+            if number == 1 { self.rule(line) } else { line.to_owned() }
         });
         lines.fold(String::new(), |text, line| text + &line + "\n")
     }
@@ -74,10 +67,8 @@ impl Cells {
         for row in &self.rows {
             table.add_row(row);
         }
-        if !self.words {
-            for column in table.column_iter_mut().skip(1) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
         }
         table
     }
@@ -93,11 +84,16 @@ pub fn of(measured: &Measured, naming: Naming) -> Cells {
         columns.push((header, measured.entrants.iter().map(cell).collect()));
     };
 
-    column(measured.unit.clone(), &|entrant| match &entrant.failed {
+    let value = |value: f64| figures::value(value, &measured.unit);
+    column(figures::heading(&measured.unit).to_owned(), &|entrant| match &entrant.failed {
         Some(_) => Some("failed".to_owned()),
-        None => Some(figures::short(entrant.summary()?.median)),
+        None => Some(value(entrant.summary()?.median)),
     });
-    column("spread".to_owned(), &|entrant| Some(spread(entrant.summary()?)));
+    column("spread".to_owned(), &|entrant| {
+        // One round has none.
+        let summary = entrant.summary().filter(|_| entrant.rounds.len() > 1)?;
+        Some(format!("{} .. {}", value(summary.min), value(summary.max)))
+    });
     let others = |to: Option<Contender>, entrant: &Entrant| {
         let to = to.filter(|to| *to != entrant.contender)?;
         measured.ratio(entrant.contender, to).map(figures::times)
@@ -114,8 +110,11 @@ pub fn of(measured: &Measured, naming: Naming) -> Cells {
         }
     }
     for (name, unit) in seen {
-        let header = if unit.is_empty() { name.to_owned() } else { format!("{name}, {unit}") };
-        column(header, &|entrant| Some(figures::short(entrant.also(name)?.median)));
+        let header = match figures::heading(unit) {
+            "" | "time" => name.to_owned(),
+            unit => format!("{name}, {unit}"),
+        };
+        column(header, &|entrant| Some(figures::value(entrant.also(name)?.median, unit)));
     }
 
     columns.retain(|(_, cells)| cells.iter().any(Option::is_some));
@@ -127,11 +126,6 @@ pub fn of(measured: &Measured, naming: Naming) -> Cells {
         cells.row([naming(entrant.contender)].into_iter().chain(values));
     }
     cells
-}
-
-/// From the smallest to the largest.
-fn spread(summary: Summary) -> String {
-    format!("{} .. {}", figures::short(summary.min), figures::short(summary.max))
 }
 
 /// A measurement for the terminal: its title, its table, and why who failed did.

@@ -82,6 +82,30 @@ pub const TARGETS: &[Target] = &[
         0.65,
         Some(0.85),
     ),
+    target(
+        "replication-kernel",
+        "TC, replication to 128 remotes, copies/s, to kernel",
+        ("replication-128", VxbpfTc),
+        Against::Contender(Kernel),
+        1.5,
+        Some(3.0),
+    ),
+    target(
+        "tc-fdb-large",
+        "TC, frames/s with 1 Mi FDB entries, to one entry",
+        ("fdb-1048576", VxbpfTc),
+        Against::Measurement("fdb-1"),
+        0.8,
+        Some(0.9),
+    ),
+    target(
+        "xdp-fdb-large",
+        "XDP, frames/s with 1 Mi FDB entries, to one entry",
+        ("fdb-1048576", VxbpfXdp),
+        Against::Measurement("fdb-1"),
+        0.8,
+        Some(0.9),
+    ),
 ];
 
 /// How a target fared in a run.
@@ -120,7 +144,10 @@ impl Target {
             Against::Contender(_) | Against::Measurement(_) => figures::times(figure),
             Against::Nothing => {
                 let unit = run.measured(self.measurement).map_or("", |measured| measured.unit.as_str());
-                format!("{} {unit}", figures::short(figure)).trim_end().to_owned()
+                match figures::heading(unit) {
+                    "time" => figures::value(figure, unit),
+                    unit => format!("{} {unit}", figures::short(figure)).trim_end().to_owned(),
+                }
             }
         }
     }
