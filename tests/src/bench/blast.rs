@@ -15,7 +15,7 @@ use nix::{
     sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg, setsockopt, sockopt::RcvBufForce},
 };
 
-use super::pin::pin;
+use super::cpu;
 use crate::scratch::Netns;
 
 /// Bytes of a datagram.
@@ -91,7 +91,7 @@ fn content(number: u64) -> [u8; LEN] {
 }
 
 fn send(socket: &UdpSocket, cpu: usize, time: Duration, sent: &AtomicU64) -> Result<()> {
-    pin(cpu)?;
+    cpu::stay_on(cpu)?;
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
     let end = Instant::now() + time;
     while Instant::now() < end {
@@ -111,7 +111,7 @@ fn send(socket: &UdpSocket, cpu: usize, time: Duration, sent: &AtomicU64) -> Res
 }
 
 fn receive(socket: &UdpSocket, cpu: usize, sent: &AtomicU64, done: &AtomicBool) -> Result<(u64, Duration)> {
-    pin(cpu)?;
+    cpu::stay_on(cpu)?;
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
     let mut seen = Seen::default();
     let (mut received, mut begin, mut end) = (0, None, Instant::now());

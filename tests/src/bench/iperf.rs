@@ -3,13 +3,13 @@
 use std::{
     fs,
     net::Ipv4Addr,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::pin::pinned;
+use super::cpu;
 use crate::{scratch::Netns, wait};
 
 /// What the server listens on, unless told otherwise.
@@ -25,11 +25,11 @@ pub struct Server {
 impl Server {
     /// Starts a server on a CPU, and waits until it listens on an address of its namespace.
     pub fn start(netns: &Netns, addr: Ipv4Addr, cpu: usize) -> Result<Self> {
-        let mut command = pinned(cpu, "iperf3");
+        let mut command = Command::new("iperf3");
         // In JSON, because it answers `--get-server-output` in the form that it writes itself.
         command.args(["--server", "--json", "--bind", &addr.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = netns.run(|| command.spawn().context("start iperf3; is it installed?"))?;
+        let child = spawn(netns, cpu, &mut command)?;
         let mut server = Self { child, addr };
         let mut ended = None;
         let listening = wait::until(wait::SOON, || {
@@ -55,13 +55,13 @@ impl Server {
 
     /// Has a client on another CPU and in another namespace send for so many seconds, after those that do not count.
     pub fn stream(&self, from: &Netns, cpu: usize, run: Run) -> Result<Report> {
-        let mut command = pinned(cpu, "iperf3");
+        let mut command = Command::new("iperf3");
         let (to, streams) = (self.addr.to_string(), run.streams.to_string());
         let (time, omit) = (run.seconds.to_string(), run.omit.to_string());
         command.args(["--client", &to, "--parallel", &streams, "--time", &time, "--omit", &omit]);
         command.args(["--congestion", "cubic", "--connect-timeout", "5000", "--json", "--get-server-output"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = from.run(|| command.spawn().context("start a client"))?;
+        let child = spawn(from, cpu, &mut command)?;
         let output = child.wait_with_output().context("wait for a client")?;
         let report = String::from_utf8_lossy(&output.stdout);
         Report::parse(&report).with_context(|| {
@@ -77,6 +77,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a process on a CPU, in a namespace.
+fn spawn(netns: &Netns, cpu: usize, command: &mut Command) -> Result<Child> {
+    netns.run(|| {
+        cpu::stay_on(cpu)?;
+        command.spawn().context("start iperf3; is it installed?")
+    })
 }
 
 /// What a client does.

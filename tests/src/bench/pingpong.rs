@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 
-use super::pin::pin;
+use super::cpu;
 use crate::scratch::Netns;
 
 /// No answer takes nearly as long, and TCP sends again long before.
@@ -114,7 +114,7 @@ pub fn play<W: Line>(ends: (&mut W, &mut W), cpus: (usize, usize), count: u32) -
 }
 
 fn serve(line: &mut impl Line, cpu: usize, count: u32) -> Result<()> {
-    pin(cpu)?;
+    cpu::stay_on(cpu)?;
     for number in 0..count {
         let byte = line.receive().with_context(|| format!("request {number}"))?;
         line.send(byte.wrapping_add(1))?;
@@ -123,7 +123,7 @@ fn serve(line: &mut impl Line, cpu: usize, count: u32) -> Result<()> {
 }
 
 fn ask(line: &mut impl Line, cpu: usize, count: u32) -> Result<Histogram<u64>> {
-    pin(cpu)?;
+    cpu::stay_on(cpu)?;
     let mut times = Histogram::new(3)?;
     for number in 0..count {
         // What is sent twice or in another order shows.
