@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod bed;
+pub mod blast;
 pub mod chart;
 pub mod contender;
 pub mod counter;
@@ -16,11 +17,13 @@ pub mod generator;
 pub mod groups;
 pub mod header;
 pub mod interrupt;
+pub mod iperf;
 pub mod limit;
 pub mod measure;
 pub mod model;
 pub mod notes;
 pub mod offer;
+pub mod pingpong;
 pub mod programs;
 pub mod progress;
 pub mod replication;
