@@ -29,10 +29,10 @@ fn a_look_has_every_contender_in_every_measurement_deliver_what_it_should() {
     let run: Run = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
     let failures: Vec<_> = run.failures().map(|(measured, who, why)| (&measured.id, who, why)).collect();
     assert!(failures.is_empty(), "{failures:?}\n{said}");
-    let entry = |measure: &Box<dyn Measure>| {
+    let entry = |measure: &dyn Measure| {
         (measure.id(), measure.contenders().iter().map(|contender| contender.name()).collect())
     };
-    let wanted: Entries = suite::wanted(&[]).iter().map(entry).collect();
+    let wanted: Entries = suite::wanted(&[]).iter().map(|measure| entry(measure.as_ref())).collect();
     let played = run.measurements.iter().map(|measured| {
         let delivered = measured.entrants.iter().filter(|entrant| entrant.rounds.len() == 1);
         (measured.id.clone(), delivered.map(|entrant| entrant.contender.name()).collect())
