@@ -15,3 +15,6 @@ pub mod measure;
 pub mod offer;
 pub mod pingpong;
 pub mod replication;
+pub mod rr;
+pub mod tcp;
+pub mod udp;
