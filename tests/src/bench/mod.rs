@@ -27,6 +27,7 @@ pub mod pingpong;
 pub mod programs;
 pub mod progress;
 pub mod replication;
+pub mod rr;
 pub mod runner;
 #[cfg(test)]
 mod sample;
@@ -34,3 +35,5 @@ pub mod stats;
 pub mod suite;
 pub mod table;
 pub mod targets;
+pub mod tcp;
+pub mod udp;

@@ -1,6 +1,6 @@
 //! All measurements, in the order in which they are made.
 
-use super::{fdb_size, frames, measure::Measure, replication};
+use super::{fdb_size, frames, measure::Measure, replication, rr, tcp, udp};
 
 /// Those that the filters mean: each its namesake, or else all whose names contain it; all without filters.
 pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
@@ -17,7 +17,8 @@ fn means(filter: &str, id: &str, ids: &[String]) -> bool {
 }
 
 fn all() -> Vec<Box<dyn Measure>> {
-    [frames::all(), replication::all(), fdb_size::all()].into_iter().flatten().collect()
+    let topics = [frames::all(), tcp::all(), rr::all(), udp::all(), replication::all(), fdb_size::all()];
+    topics.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ pub fn of(measured: &Measured, naming: Naming) -> Cells {
 
 /// A measurement for the terminal: its title, its table, and why who failed did.
 pub fn terminal(measured: &Measured) -> String {
-    let mut text = format!("\n{} ({})\n", measured.title, measured.id);
+    let mut text = format!("\n{}: {}\n", measured.id, measured.title);
     text += &of(measured, |contender| contender.name().to_owned()).terminal();
     for entrant in &measured.entrants {
         if let Some(why) = &entrant.failed {
@@ -149,7 +149,7 @@ mod tests {
         let text = terminal(&sample::measured("frames-64-1"));
         assert_eq!(
             text,
-            "\nSample of frames-64-1 (frames-64-1)\n\
+            "\nframes-64-1: Sample of frames-64-1\n\
              \x20            frames/s          spread  x kernel  x limit  CPU/frame  lost, %\n\
              \x20 kernel        100 k   98 k .. 102 k         -        -    6.25 us        0\n\
              \x20 vxbpf-tc      400 k  392 k .. 408 k     4.00x    0.80x    1.56 us        0\n\
