@@ -26,7 +26,8 @@ const GROUPS: &[Group] = &[
     Group {
         name: "tcp",
         title: "TCP streams",
-        about: "iperf3 with congestion control cubic, from pod to pod.",
+        about: "iperf3 with congestion control cubic, from pod to pod; what the receiver gets. Frames that XDP redirects have \
+                lost their checksum state, so the pods of the contenders at XDP compute checksums themselves.",
         prefixes: &["tcp"],
     },
     Group {
