@@ -12,3 +12,4 @@ pub mod limit;
 pub mod measure;
 pub mod offer;
 pub mod replication;
+pub mod vnis;
