@@ -9,6 +9,10 @@
 //! | `count_xdp`, `count_outer_xdp` | XDP | the same |
 #![no_std]
 #![no_main]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "registers have 64 bits, and the helpers take and return less of them than their C types say"
+)]
 
 use core::ptr;
 
@@ -17,14 +21,14 @@ use aya_ebpf::{
         TC_ACT_OK, TC_ACT_SHOT,
         xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX},
     },
-    helpers::{bpf_redirect, bpf_redirect_peer, bpf_skb_change_type},
+    helpers::{bpf_ktime_get_ns, bpf_redirect, bpf_redirect_peer, bpf_skb_change_type},
     macros::{classifier, map, xdp},
     maps::{DevMap, PerCpuArray},
     programs::{TcContext, XdpContext},
 };
 use vxbpf_limit::{
-    FIRST_PORT, HEADERS, MAGIC, MIN_LEN, OUTER, PLACES, SOURCE_PORT, Traffic, VNI, WRONG, nth_station,
-    station, station_of,
+    FIRST_PORT, HEADERS, MAGIC, MIN_LEN, OUTER, PLACES, SOURCE_PORT, STAMPED, Seen, Sent, Traffic, VNI,
+    WRONG, nth_station, station, station_of,
 };
 
 /// Index of the interface that the limit programs at TC send to. User space sets it before loading.
@@ -35,13 +39,17 @@ static TARGET: u32 = 0;
 #[unsafe(no_mangle)]
 static TRAFFIC: Traffic = Traffic { len: 0, flows: 1, stations: 0, source: [0; 6], destination: [0; 6] };
 
-/// Frames generated so far; one entry, and one CPU that uses it.
+/// What was generated; one entry, and one CPU that uses it.
 #[map]
-static SENT: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+static SENT: PerCpuArray<Sent> = PerCpuArray::with_max_entries(1, 0);
 
 /// Place -> frames that came.
 #[map]
 static ARRIVED: PerCpuArray<u64> = PerCpuArray::with_max_entries(PLACES, 0);
+
+/// What came altogether; one entry.
+#[map]
+static SEEN: PerCpuArray<Seen> = PerCpuArray::with_max_entries(1, 0);
 
 /// The interface that the limit program at XDP sends to; one entry.
 #[map]
@@ -87,10 +95,13 @@ fn generate(ctx: XdpContext) -> u32 {
     if start + MIN_LEN > end {
         return XDP_ABORTED;
     }
-    // SAFETY: an entry of this CPU's array, which nobody else uses.
-    let number = unsafe { *sent };
-    // SAFETY: the same.
-    unsafe { *sent = number.wrapping_add(1) };
+    // SAFETY: an entry of this CPU's array. User space writes it between rounds.
+    let sent = unsafe { &mut *sent };
+    let number = sent.frames;
+    sent.frames = number.wrapping_add(1);
+    if number == 0 {
+        sent.begin = now();
+    }
     write(start + HEADERS + MAGIC.len(), number);
     if traffic.flows > 1 {
         let port = FIRST_PORT.wrapping_add((number % u64::from(traffic.flows)) as u16);
@@ -189,7 +200,21 @@ fn arrived(place: Option<u32>) -> bool {
         // SAFETY: an entry of this CPU's array. Programs do not interrupt each other there: all run in softirq.
         unsafe { *count += 1 };
     }
+    if let Some(seen) = SEEN.get_ptr_mut(0) {
+        // SAFETY: the same.
+        let seen = unsafe { &mut *seen };
+        seen.frames = seen.frames.wrapping_add(1);
+        if seen.frames % STAMPED == 0 {
+            seen.last = now();
+        }
+    }
     true
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: a helper that takes nothing.
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// Read as if it could be anything: user space has changed it.

@@ -37,3 +37,4 @@ pub mod table;
 pub mod targets;
 pub mod tcp;
 pub mod udp;
+pub mod vnis;
