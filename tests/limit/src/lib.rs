@@ -63,6 +63,30 @@ pub const OUTER: usize = 50;
 /// The VNI that encapsulated frames are expected to have.
 pub const VNI: u32 = 42;
 
+/// What the generator keeps: how many frames of a round it has sent, and when the first. User space sets it to zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Sent {
+    /// Frames.
+    pub frames: u64,
+    /// The first one's time on the kernel's monotonic clock, in nanoseconds.
+    pub begin: u64,
+}
+
+/// What a counter keeps on each CPU beside the places: how many frames it has seen, and when. Reading the clock takes
+/// as long as all the rest, so it notes the time of every [`STAMPED`]th only: offers are multiples of that.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Seen {
+    /// Frames.
+    pub frames: u64,
+    /// A late one's time on the kernel's monotonic clock, in nanoseconds.
+    pub last: u64,
+}
+
+/// Of how many frames the counter notes one's time.
+pub const STAMPED: u64 = 64;
+
 /// Frames are counted by place: encapsulated ones by the last byte of their outer destination, others at place 0.
 pub const PLACES: u32 = 257;
 /// Where frames are counted that are not as expected.

@@ -20,14 +20,14 @@ use aya_ebpf::{
         TC_ACT_OK, TC_ACT_SHOT,
         xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX},
     },
-    helpers::{bpf_redirect, bpf_redirect_peer, bpf_skb_change_type},
+    helpers::{bpf_ktime_get_ns, bpf_redirect, bpf_redirect_peer, bpf_skb_change_type},
     macros::{classifier, map, xdp},
     maps::{DevMap, PerCpuArray},
     programs::{TcContext, XdpContext},
 };
 use vxbpf_limit::{
-    ARP_LEN, Arp, FIRST_PORT, HEADERS, MAGIC, MIN_LEN, OUTER, PLACES, SOURCE_PORT, Traffic, VNI, WRONG,
-    nth_station, station, station_of,
+    ARP_LEN, Arp, FIRST_PORT, HEADERS, MAGIC, MIN_LEN, OUTER, PLACES, SOURCE_PORT, STAMPED, Seen, Sent,
+    Traffic, VNI, WRONG, nth_station, station, station_of,
 };
 
 /// Index of the interface that the limit programs at TC send to. User space sets it before loading.
@@ -46,13 +46,17 @@ static QUESTION: Arp = Arp { words: [0; 10], last: 0, unused: 0 };
 #[unsafe(no_mangle)]
 static ANSWER: Arp = Arp { words: [0; 10], last: 0, unused: 0 };
 
-/// Frames generated so far; one entry, and one CPU that uses it.
+/// What was generated; one entry, and one CPU that uses it.
 #[map]
-static SENT: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+static SENT: PerCpuArray<Sent> = PerCpuArray::with_max_entries(1, 0);
 
 /// Place -> frames that came.
 #[map]
 static ARRIVED: PerCpuArray<u64> = PerCpuArray::with_max_entries(PLACES, 0);
+
+/// What came altogether; one entry.
+#[map]
+static SEEN: PerCpuArray<Seen> = PerCpuArray::with_max_entries(1, 0);
 
 /// The interface that the limit program at XDP sends to; one entry.
 #[map]
@@ -94,14 +98,10 @@ fn limit_xdp(_ctx: XdpContext) -> u32 {
 fn generate(ctx: XdpContext) -> u32 {
     let traffic = traffic();
     let (start, end) = (ctx.data(), ctx.data_end());
-    let Some(sent) = SENT.get_ptr_mut(0) else { return XDP_ABORTED };
     if start + MIN_LEN > end {
         return XDP_ABORTED;
     }
-    // SAFETY: an entry of this CPU's array, which nobody else uses.
-    let number = unsafe { *sent };
-    // SAFETY: the same.
-    unsafe { *sent = number.wrapping_add(1) };
+    let Some(number) = next() else { return XDP_ABORTED };
     write(start + HEADERS + MAGIC.len(), number);
     if traffic.flows > 1 {
         let port = FIRST_PORT.wrapping_add((number % u64::from(traffic.flows)) as u16);
@@ -120,7 +120,7 @@ fn generate(ctx: XdpContext) -> u32 {
 #[xdp]
 fn ask(ctx: XdpContext) -> u32 {
     let (start, end) = (ctx.data(), ctx.data_end());
-    if start + ARP_LEN > end {
+    if start + ARP_LEN > end || next().is_none() {
         return XDP_ABORTED;
     }
     for (i, word) in QUESTION.words.iter().enumerate() {
@@ -130,6 +130,19 @@ fn ask(ctx: XdpContext) -> u32 {
     // SAFETY: as above.
     write(start + ARP_LEN - 2, unsafe { ptr::read_volatile(&QUESTION.last) });
     XDP_TX
+}
+
+/// The number of the next frame.
+#[inline(always)]
+fn next() -> Option<u64> {
+    // SAFETY: an entry of this CPU's array. User space writes it between rounds.
+    let sent = unsafe { &mut *SENT.get_ptr_mut(0)? };
+    let number = sent.frames;
+    sent.frames = number.wrapping_add(1);
+    if number == 0 {
+        sent.begin = now();
+    }
+    Some(number)
 }
 
 /// Counts what a pod gets.
@@ -246,7 +259,21 @@ fn arrived(place: Option<u32>) -> bool {
         // SAFETY: an entry of this CPU's array. Programs do not interrupt each other there: all run in softirq.
         unsafe { *count += 1 };
     }
+    if let Some(seen) = SEEN.get_ptr_mut(0) {
+        // SAFETY: the same.
+        let seen = unsafe { &mut *seen };
+        seen.frames = seen.frames.wrapping_add(1);
+        if seen.frames % STAMPED == 0 {
+            seen.last = now();
+        }
+    }
     true
+}
+
+#[inline(always)]
+fn now() -> u64 {
+    // SAFETY: a helper that takes nothing.
+    unsafe { bpf_ktime_get_ns() }
 }
 
 /// Read as if it could be anything: user space has changed it.

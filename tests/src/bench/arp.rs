@@ -84,7 +84,7 @@ impl Measure for Arp {
         let question = Frame::new(asker.mac, BROADCAST).arp_request(asker.addr, asked.addr);
         let answer = Frame::new(asked.mac, asker.mac).arp_reply(asked.addr, asker.addr);
         let arp = [arp(&question)?, arp(&answer)?];
-        let offer = Offer {
+        let mut offer = Offer {
             counter: Counter::of_answers(&bed, 0, &arp)?,
             generator: Generator::asking(&bed.nodes[0], asker, &arp, settings.client_cpu)?,
             batch: BATCH,

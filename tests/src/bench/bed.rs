@@ -13,7 +13,7 @@ use super::{
     measure::{Settings, Wire},
 };
 use crate::{
-    command::{Said, batch_in, line_in, vxbpf_in},
+    command::{Said, batch_within, line_in, vxbpf_in},
     pod::Pod,
     reaper,
     scratch::Netns,
@@ -29,6 +29,8 @@ pub const VNI: u32 = vxbpf_limit::VNI;
 pub const DEVICE: &str = "vxlan1";
 /// The bridge of the contenders that have one.
 pub const BRIDGE: &str = "br0";
+/// A million entries take a minute; a busy machine may take several.
+const BATCH_SECS: &str = "600";
 /// What the wire carries.
 const MTU: u32 = 1500;
 
@@ -58,7 +60,8 @@ impl Node {
 
     /// Runs lines of `ip` or `bridge` in its namespace, in one process; they must succeed.
     pub fn batch(&self, program: &str, lines: &[String]) -> Result<()> {
-        succeeded(&format!("{program} -batch"), batch_in(&self.netns, program, lines)).map(drop)
+        succeeded(&format!("{program} -batch"), batch_within(&self.netns, BATCH_SECS, program, lines))
+            .map(drop)
     }
 }
 

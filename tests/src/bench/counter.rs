@@ -8,7 +8,7 @@
 
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, maps::PerCpuArray};
-use vxbpf_limit::{Arp, PLACES, Traffic, WRONG};
+use vxbpf_limit::{Arp, PLACES, Seen, Traffic, WRONG};
 
 use super::{
     bed::{Bed, IFACE},
@@ -91,6 +91,15 @@ impl Counter {
             At::Xdp => limit::attach_xdp(&mut ebpf, xdp, netns, dev)?,
         }
         Ok(Self { ebpf })
+    }
+
+    /// When the last frame came, on the kernel's clock in nanoseconds. Right if as many came since the counter was made as
+    /// make whole [`vxbpf_limit::STAMPED`]s.
+    pub fn last(&self) -> Result<u64> {
+        let seen: PerCpuArray<_, [u64; 2]> =
+            PerCpuArray::try_from(self.ebpf.map("SEEN").context("no map SEEN")?)?;
+        let last = seen.get(&0, 0)?.iter().map(|seen| bytemuck::cast::<_, Seen>(*seen).last).max();
+        last.context("no CPU")
     }
 
     /// What was counted so far.

@@ -1,4 +1,4 @@
-//! CPUs: staying on one, and the time that all of them were busy.
+//! CPUs: staying on one, having it, and the time that all of them were busy.
 
 use std::fs;
 
@@ -13,6 +13,12 @@ pub fn stay_on(cpu: usize) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu)?;
     sched_setaffinity(Pid::from_raw(0), &cpus).with_context(|| format!("stay on CPU {cpu}"))
+}
+
+/// Lets the calling thread, and what it starts from now on, go before all others of the machine.
+pub fn go_first() -> Result<()> {
+    // Of Linux, a thread (setpriority(2), "C library/kernel differences").
+    rustix::process::setpriority_process(None, -20).context("raise a thread's priority")
 }
 
 /// How long all CPUs together were busy since the machine started, in nanoseconds. It is counted in ticks, mostly of

@@ -75,7 +75,7 @@ impl Measure for FdbSize {
             source: bed.pods[0].mac.octets(),
             destination: station(0),
         };
-        let offer = Offer {
+        let mut offer = Offer {
             counter: Counter::at_node(&bed, 1, At::of(contender), &traffic)?,
             generator: Generator::create(&bed.nodes[0], &bed.pods[0], &traffic, settings.client_cpu)?,
             batch: BATCH,

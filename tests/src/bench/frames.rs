@@ -62,7 +62,7 @@ impl Measure for Frames {
             source: bed.pods[0].mac.octets(),
             destination: bed.pods[1].mac.octets(),
         };
-        let offer = Offer {
+        let mut offer = Offer {
             counter: Counter::in_pod(&bed, 1, &traffic)?,
             generator: Generator::create(&bed.nodes[0], &bed.pods[0], &traffic, settings.client_cpu)?,
             batch: BATCH,

@@ -7,17 +7,17 @@
 //! when the batch is given out. So what is offered is what can be carried, and nothing is lost to a full ring
 //! (`VETH_RING_SIZE`, 256 frames) if no hop makes more of a batch than that.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, TestRun as _, TestRunOptions,
+    maps::{PerCpuArray, PerCpuValues},
     programs::{TestRunAttrs, Xdp},
+    util::nr_cpus,
 };
 use bytemuck::Zeroable;
 use etherparse::PacketBuilder;
 use vxbpf::netdev::{self, Offload};
-use vxbpf_limit::{Arp, FIRST_PORT, HEADERS, MAGIC, MIN_LEN, Traffic};
+use vxbpf_limit::{Arp, FIRST_PORT, HEADERS, MAGIC, MIN_LEN, Sent, Traffic};
 
 use super::{
     bed::{Node, PORT},
@@ -80,13 +80,15 @@ impl Generator {
         Ok(Self { ebpf, program, frame, context, cpu })
     }
 
-    /// Has the pod send frames, and gives the moment when that began. When it returns they are all on their way, and
-    /// most have arrived.
-    pub fn send(&self, pod: &Pod, frames: u32, batch: u32) -> Result<Instant> {
+    /// Has the pod send frames, and gives the time of the first, on the kernel's clock in nanoseconds. When it returns
+    /// they are all on their way, and most have arrived.
+    pub fn send(&mut self, pod: &Pod, frames: u32, batch: u32) -> Result<u64> {
+        self.reset()?;
         let generate: &Xdp = self.ebpf.program(self.program).context("no such program")?.try_into()?;
         pod.netns.run(|| {
             cpu::stay_on(self.cpu)?;
-            let begin = Instant::now();
+            // All hops run in the time of this thread, and share its priority.
+            cpu::go_first()?;
             generate
                 .test_run(TestRunOptions {
                     data_in: Some(&self.frame),
@@ -95,9 +97,24 @@ impl Generator {
                     attrs: TestRunAttrs::new().xdp_live_frames(batch),
                     ..Default::default()
                 })
-                .context("generate frames")?;
-            Ok(begin)
-        })
+                .context("generate frames")
+        })?;
+        self.begin()
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        let cpus = nr_cpus().map_err(|(_, e)| e).context("ask for the number of CPUs")?;
+        let mut sent: PerCpuArray<_, [u64; 2]> =
+            PerCpuArray::try_from(self.ebpf.map_mut("SENT").context("no map SENT")?)?;
+        Ok(sent.set(0, PerCpuValues::try_from(vec![[0; 2]; cpus])?, 0)?)
+    }
+
+    fn begin(&self) -> Result<u64> {
+        let sent: PerCpuArray<_, [u64; 2]> =
+            PerCpuArray::try_from(self.ebpf.map("SENT").context("no map SENT")?)?;
+        let of_cpus = sent.get(&0, 0)?;
+        let of_mine = of_cpus.get(self.cpu).context("no such CPU")?;
+        Ok(bytemuck::cast::<_, Sent>(*of_mine).begin)
     }
 }
 

@@ -41,7 +41,8 @@ pub struct Offer {
 pub struct Taken {
     /// Frames that arrived.
     pub frames: u64,
-    /// From the first one's begin to the last one's arrival.
+    /// From the moment when the first one was made to the last one's arrival, on the kernel's clock: beginning and ending
+    /// a test run takes tens of milliseconds (`bpf_dispatcher_change_prog` waits for readers).
     pub elapsed: Duration,
     /// CPU time of the whole machine for each that arrived, in nanoseconds.
     pub cpu: f64,
@@ -59,30 +60,34 @@ impl Taken {
 
 impl Offer {
     /// How many frames to offer for a round to take as long as it should. Tries it, which also warms everything up.
-    pub fn size(&self, pod: &Pod, settings: &Settings) -> Result<u32> {
+    pub fn size(&mut self, pod: &Pod, settings: &Settings) -> Result<u32> {
         let round = Duration::from_millis(if settings.quick { 200 } else { 1000 });
-        let first = self.scaled(FIRST, &self.play(pod, self.whole(FIRST))?, TRIAL);
-        Ok(self.scaled(first, &self.play(pod, first)?, round))
+        let taken = self.play(pod, self.whole(FIRST))?;
+        let trial = self.scaled(self.whole(FIRST), &taken, TRIAL);
+        let taken = self.play(pod, trial)?;
+        Ok(self.scaled(trial, &taken, round))
     }
 
     /// Offers frames, and waits until all have arrived.
-    pub fn play(&self, pod: &Pod, frames: u32) -> Result<Taken> {
+    pub fn play(&mut self, pod: &Pod, frames: u32) -> Result<Taken> {
         let before = self.counter.counts()?;
         let expected = u64::from(frames) * u64::from(self.copies);
         let busy = cpu::busy()?;
         let begin = self.generator.send(pod, frames, self.batch)?;
         let sent = Instant::now();
-        let (counts, elapsed) = loop {
-            let seen = Instant::now();
+        let counts = loop {
             let counts = self.counter.counts()?.since(&before);
-            if counts.right() >= expected || seen - sent > LAST {
-                break (counts, seen - begin);
+            if counts.right() >= expected || sent.elapsed() > LAST {
+                break counts;
             }
             thread::yield_now();
         };
         let arrived = counts.right();
         ensure!(counts.wrong == 0, "{} frames arrived that nobody sent", counts.wrong);
         ensure!(arrived == expected, "{arrived} of {expected} frames arrived");
+        let last = self.counter.last()?;
+        ensure!(last > begin, "the last frame arrived before the first one was sent");
+        let elapsed = Duration::from_nanos(last - begin);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let cpu = cpu::busy_each(busy, arrived as f64)?;
         Ok(Taken { frames: arrived, elapsed, cpu, counts })

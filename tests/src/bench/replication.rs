@@ -74,7 +74,7 @@ impl Measure for Replication {
             source: bed.pods[0].mac.octets(),
             destination: Mac::BROADCAST.octets(),
         };
-        let offer = Offer {
+        let mut offer = Offer {
             // XDP leaves copies to TC: what comes is an skb, whoever sent it.
             counter: Counter::at_node(&bed, 1, At::Tc, &traffic)?,
             generator: Generator::create(&bed.nodes[0], &bed.pods[0], &traffic, settings.client_cpu)?,
