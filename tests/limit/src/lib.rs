@@ -19,6 +19,34 @@ pub struct Traffic {
     pub destination: [u8; 6],
 }
 
+/// A frame of ARP. The programs find those that are sent and expected in their globals `QUESTION` and `ANSWER`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Arp {
+    /// All bytes but the last two, each word in the machine's order of what is in memory.
+    pub words: [u32; 10],
+    /// The last two bytes.
+    pub last: u16,
+    /// Zero.
+    pub unused: u16,
+}
+
+/// Bytes of a frame of ARP for Ethernet and IPv4 (RFC 826), without padding.
+pub const ARP_LEN: usize = 14 + 28;
+
+impl Arp {
+    /// The frame of these bytes.
+    pub fn new(frame: [u8; ARP_LEN]) -> Self {
+        let (words, rest) = frame.as_chunks();
+        let mut arp = Self::zeroed();
+        for (to, word) in arp.words.iter_mut().zip(words) {
+            *to = u32::from_ne_bytes(*word);
+        }
+        arp.last = rest.first_chunk().copied().map_or(0, u16::from_ne_bytes);
+        arp
+    }
+}
+
 /// Bytes of the headers of Ethernet, IPv4 and UDP: where the payload begins, with [`MAGIC`].
 pub const HEADERS: usize = 42;
 /// Where the source port is.
@@ -109,6 +137,12 @@ mod tests {
             let [_, _, last @ ..] = station(index);
             assert_eq!(station_of(last), index);
         }
+    }
+
+    #[test]
+    fn a_frame_of_arp_is_its_bytes() {
+        let frame = core::array::from_fn(|i| i as u8 + 1);
+        assert_eq!(bytemuck::bytes_of(&Arp::new(frame))[..ARP_LEN], frame);
     }
 
     #[test]

@@ -5,8 +5,11 @@
 //! | `limit_tc_from_port`, `limit_tc_from_underlay` | TC ingress | sends on to the interface `TARGET`, or to its peer |
 //! | `limit_xdp` | XDP | sends on to the only interface of `DEVS` |
 //! | `generate` | nothing; run by `BPF_PROG_TEST_RUN` with live frames | numbers frames and sends them |
+//! | `ask` | the same | sends questions of ARP |
 //! | `count`, `count_outer` | TC ingress | count frames, or encapsulated ones, and end them |
 //! | `count_xdp`, `count_outer_xdp` | XDP | the same |
+//! | `count_answers` | TC ingress | counts answers of ARP, and ends them |
+//! | `count_answers_xdp` | XDP | the same |
 #![no_std]
 #![no_main]
 #![expect(
@@ -27,8 +30,8 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use vxbpf_limit::{
-    FIRST_PORT, HEADERS, MAGIC, MIN_LEN, OUTER, PLACES, SOURCE_PORT, STAMPED, Seen, Sent, Traffic, VNI,
-    WRONG, nth_station, station, station_of,
+    ARP_LEN, Arp, FIRST_PORT, HEADERS, MAGIC, MIN_LEN, OUTER, PLACES, SOURCE_PORT, STAMPED, Seen, Sent,
+    Traffic, VNI, WRONG, nth_station, station, station_of,
 };
 
 /// Index of the interface that the limit programs at TC send to. User space sets it before loading.
@@ -38,6 +41,14 @@ static TARGET: u32 = 0;
 /// What is offered and expected. User space sets it before loading.
 #[unsafe(no_mangle)]
 static TRAFFIC: Traffic = Traffic { len: 0, flows: 1, stations: 0, source: [0; 6], destination: [0; 6] };
+
+/// The question that is asked. User space sets it before loading.
+#[unsafe(no_mangle)]
+static QUESTION: Arp = Arp { words: [0; 10], last: 0, unused: 0 };
+
+/// The answer that is expected. User space sets it before loading.
+#[unsafe(no_mangle)]
+static ANSWER: Arp = Arp { words: [0; 10], last: 0, unused: 0 };
 
 /// What was generated; one entry, and one CPU that uses it.
 #[map]
@@ -91,17 +102,10 @@ fn limit_xdp(_ctx: XdpContext) -> u32 {
 fn generate(ctx: XdpContext) -> u32 {
     let traffic = traffic();
     let (start, end) = (ctx.data(), ctx.data_end());
-    let Some(sent) = SENT.get_ptr_mut(0) else { return XDP_ABORTED };
     if start + MIN_LEN > end {
         return XDP_ABORTED;
     }
-    // SAFETY: an entry of this CPU's array. User space writes it between rounds.
-    let sent = unsafe { &mut *sent };
-    let number = sent.frames;
-    sent.frames = number.wrapping_add(1);
-    if number == 0 {
-        sent.begin = now();
-    }
+    let Some(number) = next() else { return XDP_ABORTED };
     write(start + HEADERS + MAGIC.len(), number);
     if traffic.flows > 1 {
         let port = FIRST_PORT.wrapping_add((number % u64::from(traffic.flows)) as u16);
@@ -113,6 +117,36 @@ fn generate(ctx: XdpContext) -> u32 {
         write(start + 2, u32::from_ne_bytes([c, d, e, f]));
     }
     XDP_TX
+}
+
+/// Writes a question and sends it as above. It is not there any more where a frame was made its own answer, for frames
+/// are used again.
+#[xdp]
+fn ask(ctx: XdpContext) -> u32 {
+    let (start, end) = (ctx.data(), ctx.data_end());
+    if start + ARP_LEN > end || next().is_none() {
+        return XDP_ABORTED;
+    }
+    for (i, word) in QUESTION.words.iter().enumerate() {
+        // SAFETY: a reference. Read as if it could be anything: user space has changed it.
+        write(start + 4 * i, unsafe { ptr::read_volatile(word) });
+    }
+    // SAFETY: as above.
+    write(start + ARP_LEN - 2, unsafe { ptr::read_volatile(&QUESTION.last) });
+    XDP_TX
+}
+
+/// The number of the next frame.
+#[inline(always)]
+fn next() -> Option<u64> {
+    // SAFETY: an entry of this CPU's array. User space writes it between rounds.
+    let sent = unsafe { &mut *SENT.get_ptr_mut(0)? };
+    let number = sent.frames;
+    sent.frames = number.wrapping_add(1);
+    if number == 0 {
+        sent.begin = now();
+    }
+    Some(number)
 }
 
 /// Counts what a pod gets.
@@ -139,6 +173,35 @@ fn count_xdp(ctx: XdpContext) -> u32 {
 fn count_outer_xdp(ctx: XdpContext) -> u32 {
     let (start, end) = (ctx.data(), ctx.data_end());
     xdp_action(place::<OUTER>(start, end, (end - start) as u32))
+}
+
+/// Counts what answers a pod gets.
+#[classifier]
+fn count_answers(ctx: TcContext) -> i32 {
+    tc_action(answer(ctx.data(), ctx.data_end()))
+}
+
+/// Counts what answers a pod gets.
+#[xdp]
+fn count_answers_xdp(ctx: XdpContext) -> u32 {
+    xdp_action(answer(ctx.data(), ctx.data_end()))
+}
+
+/// Where a frame of ARP is counted: all are, and those behind it may be padded.
+#[inline(always)]
+fn answer(start: usize, end: usize) -> Option<u32> {
+    const ARP: u16 = 0x0806;
+    if start + ARP_LEN > end || u16::from_be(read(start + 12)) != ARP {
+        return None;
+    }
+    let mut differs = 0;
+    for (i, expected) in ANSWER.words.iter().enumerate() {
+        // SAFETY: a reference. Read as if it could be anything: user space has changed it.
+        differs |= read::<u32>(start + 4 * i) ^ unsafe { ptr::read_volatile(expected) };
+    }
+    // SAFETY: as above.
+    differs |= u32::from(read::<u16>(start + ARP_LEN - 2) ^ unsafe { ptr::read_volatile(&ANSWER.last) });
+    Some(if differs == 0 { 0 } else { WRONG })
 }
 
 #[inline(always)]

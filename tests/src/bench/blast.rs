@@ -92,6 +92,7 @@ fn content(number: u64) -> [u8; LEN] {
 
 fn send(socket: &UdpSocket, cpu: usize, time: Duration, sent: &AtomicU64) -> Result<()> {
     cpu::stay_on(cpu)?;
+    cpu::go_first()?;
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
     let end = Instant::now() + time;
     while Instant::now() < end {
@@ -112,6 +113,7 @@ fn send(socket: &UdpSocket, cpu: usize, time: Duration, sent: &AtomicU64) -> Res
 
 fn receive(socket: &UdpSocket, cpu: usize, sent: &AtomicU64, done: &AtomicBool) -> Result<(u64, Duration)> {
     cpu::stay_on(cpu)?;
+    cpu::go_first()?;
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
     let mut seen = Seen::default();
     let (mut received, mut begin, mut end) = (0, None, Instant::now());

@@ -8,7 +8,7 @@
 
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, maps::PerCpuArray};
-use vxbpf_limit::{PLACES, Seen, Traffic, WRONG};
+use vxbpf_limit::{Arp, PLACES, Seen, Traffic, WRONG};
 
 use super::{
     bed::{Bed, IFACE},
@@ -75,8 +75,17 @@ impl Counter {
         Self::attach(at, ["count_outer", "count_outer_xdp"], &bed.nodes[node].netns, IFACE, traffic)
     }
 
-    fn attach(at: At, [tc, xdp]: [&str; 2], netns: &Netns, dev: &str, traffic: &Traffic) -> Result<Self> {
-        let mut ebpf = limit::load(Some(traffic), None)?;
+    /// Counts and ends the answers that come to a pod of the bed. Any other frame of ARP is a wrong one.
+    pub fn of_answers(bed: &Bed, pod: usize, arp: &[Arp; 2]) -> Result<Self> {
+        let programs = ["count_answers", "count_answers_xdp"];
+        Self::attached(limit::load_arp(arp)?, At::of(bed.contender), programs, &bed.pods[pod].netns, "eth0")
+    }
+
+    fn attach(at: At, programs: [&str; 2], netns: &Netns, dev: &str, traffic: &Traffic) -> Result<Self> {
+        Self::attached(limit::load(Some(traffic), None)?, at, programs, netns, dev)
+    }
+
+    fn attached(mut ebpf: Ebpf, at: At, [tc, xdp]: [&str; 2], netns: &Netns, dev: &str) -> Result<Self> {
         match at {
             At::Tc => limit::attach_tc(&mut ebpf, tc, netns, dev)?,
             At::Xdp => limit::attach_xdp(&mut ebpf, xdp, netns, dev)?,

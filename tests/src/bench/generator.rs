@@ -17,7 +17,7 @@ use aya::{
 use bytemuck::Zeroable;
 use etherparse::PacketBuilder;
 use vxbpf::netdev::{self, Offload};
-use vxbpf_limit::{FIRST_PORT, HEADERS, MAGIC, MIN_LEN, Sent, Traffic};
+use vxbpf_limit::{Arp, FIRST_PORT, HEADERS, MAGIC, MIN_LEN, Sent, Traffic};
 
 use super::{
     bed::{Node, PORT},
@@ -27,6 +27,9 @@ use crate::pod::Pod;
 
 /// Frames that are given out at once, unless copies are made of them: as many as a NAPI poll takes at most.
 pub const BATCH: u32 = 64;
+
+/// Bytes of the shortest frame of Ethernet, without its check sequence.
+const SHORTEST: usize = 60;
 
 /// `struct xdp_md` of linux/bpf.h.
 #[repr(C)]
@@ -44,6 +47,7 @@ struct XdpMd {
 #[derive(Debug)]
 pub struct Generator {
     ebpf: Ebpf,
+    program: &'static str,
     frame: Vec<u8>,
     context: XdpMd,
     cpu: usize,
@@ -52,21 +56,35 @@ pub struct Generator {
 impl Generator {
     /// Prepares for a pod of a node to send frames, on a CPU.
     pub fn create(node: &Node, pod: &Pod, traffic: &Traffic, cpu: usize) -> Result<Self> {
+        Self::of(node, pod, (limit::load(Some(traffic), None)?, "generate"), frame(traffic)?, cpu)
+    }
+
+    /// The same with questions of ARP.
+    pub fn asking(node: &Node, pod: &Pod, arp: &[Arp; 2], cpu: usize) -> Result<Self> {
+        Self::of(node, pod, (limit::load_arp(arp)?, "ask"), vec![0; SHORTEST], cpu)
+    }
+
+    fn of(
+        node: &Node,
+        pod: &Pod,
+        (mut ebpf, program): (Ebpf, &'static str),
+        frame: Vec<u8>,
+        cpu: usize,
+    ) -> Result<Self> {
         // A veth takes frames of XDP only if it has a NAPI instance: an XDP program, or GRO (`veth_xdp_xmit`).
         node.netns.run(|| Ok(netdev::set_offload(PORT, Offload::Gro, true)?))?;
         let ingress_ifindex = pod.netns.run(|| Ok(netdev::link("eth0")?.index))?;
-        let context = XdpMd { data_end: traffic.len, ingress_ifindex, ..XdpMd::zeroed() };
-        let mut ebpf = limit::load(Some(traffic), None)?;
-        let generate: &mut Xdp = ebpf.program_mut("generate").context("no program generate")?.try_into()?;
+        let context = XdpMd { data_end: u32::try_from(frame.len())?, ingress_ifindex, ..XdpMd::zeroed() };
+        let generate: &mut Xdp = ebpf.program_mut(program).context("no such program")?.try_into()?;
         generate.load()?;
-        Ok(Self { ebpf, frame: frame(traffic)?, context, cpu })
+        Ok(Self { ebpf, program, frame, context, cpu })
     }
 
     /// Has the pod send frames, and gives the time of the first, on the kernel's clock in nanoseconds. When it returns
     /// they are all on their way, and most have arrived.
     pub fn send(&mut self, pod: &Pod, frames: u32, batch: u32) -> Result<u64> {
         self.reset()?;
-        let generate: &Xdp = self.ebpf.program("generate").context("no program generate")?.try_into()?;
+        let generate: &Xdp = self.ebpf.program(self.program).context("no such program")?.try_into()?;
         pod.netns.run(|| {
             cpu::stay_on(self.cpu)?;
             // All hops run in the time of this thread, and share its priority.

@@ -79,10 +79,11 @@ impl Drop for Server {
     }
 }
 
-/// Starts a process on a CPU, in a namespace.
+/// Starts a process on a CPU, where it goes before others, in a namespace.
 fn spawn(netns: &Netns, cpu: usize, command: &mut Command) -> Result<Child> {
     netns.run(|| {
         cpu::stay_on(cpu)?;
+        cpu::go_first()?;
         command.spawn().context("start iperf3; is it installed?")
     })
 }

@@ -8,7 +8,7 @@ use aya::{
     programs::{SchedClassifier, TcAttachType, Xdp, XdpMode},
 };
 use vxbpf::netdev;
-use vxbpf_limit::Traffic;
+use vxbpf_limit::{Arp, Traffic};
 
 use crate::scratch::Netns;
 
@@ -20,6 +20,15 @@ static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR")
 
 /// Makes the maps, and makes the globals what is given. No program is loaded yet.
 pub(super) fn load(traffic: Option<&Traffic>, target: Option<u32>) -> Result<Ebpf> {
+    load_with(traffic, target, None)
+}
+
+/// The same for the programs of ARP: a question and its answer.
+pub(super) fn load_arp(arp: &[Arp; 2]) -> Result<Ebpf> {
+    load_with(None, None, Some(arp))
+}
+
+fn load_with(traffic: Option<&Traffic>, target: Option<u32>, arp: Option<&[Arp; 2]>) -> Result<Ebpf> {
     let target = target.map(u32::to_ne_bytes);
     let mut loader = EbpfLoader::new();
     if let Some(target) = &target {
@@ -27,6 +36,10 @@ pub(super) fn load(traffic: Option<&Traffic>, target: Option<u32>) -> Result<Ebp
     }
     if let Some(traffic) = traffic {
         loader.override_global("TRAFFIC", bytemuck::bytes_of(traffic), true);
+    }
+    if let Some([question, answer]) = arp {
+        loader.override_global("QUESTION", bytemuck::bytes_of(question), true);
+        loader.override_global("ANSWER", bytemuck::bytes_of(answer), true);
     }
     loader.load(&OBJECT.0).context("load the benchmark's programs")
 }

@@ -1,6 +1,7 @@
 //! The benchmark: every contender carries the same traffic between two pods, in turns, and what arrives is counted.
 
 pub mod archive;
+pub mod arp;
 pub mod bed;
 pub mod blast;
 pub mod chart;

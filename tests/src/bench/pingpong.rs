@@ -115,6 +115,7 @@ pub fn play<W: Line>(ends: (&mut W, &mut W), cpus: (usize, usize), count: u32) -
 
 fn serve(line: &mut impl Line, cpu: usize, count: u32) -> Result<()> {
     cpu::stay_on(cpu)?;
+    cpu::go_first()?;
     for number in 0..count {
         let byte = line.receive().with_context(|| format!("request {number}"))?;
         line.send(byte.wrapping_add(1))?;
@@ -124,6 +125,7 @@ fn serve(line: &mut impl Line, cpu: usize, count: u32) -> Result<()> {
 
 fn ask(line: &mut impl Line, cpu: usize, count: u32) -> Result<Histogram<u64>> {
     cpu::stay_on(cpu)?;
+    cpu::go_first()?;
     let mut times = Histogram::new(3)?;
     for number in 0..count {
         // What is sent twice or in another order shows.

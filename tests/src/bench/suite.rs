@@ -1,6 +1,6 @@
 //! All measurements, in the order in which they are made.
 
-use super::{fdb_size, frames, measure::Measure, replication, rr, tcp, udp};
+use super::{arp, fdb_size, frames, measure::Measure, replication, rr, tcp, udp, vnis};
 
 /// Those that the filters mean: each its namesake, or else all whose names contain it; all without filters.
 pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
@@ -17,7 +17,16 @@ fn means(filter: &str, id: &str, ids: &[String]) -> bool {
 }
 
 fn all() -> Vec<Box<dyn Measure>> {
-    let topics = [frames::all(), tcp::all(), rr::all(), udp::all(), replication::all(), fdb_size::all()];
+    let topics = [
+        frames::all(),
+        tcp::all(),
+        rr::all(),
+        udp::all(),
+        arp::all(),
+        replication::all(),
+        fdb_size::all(),
+        vnis::all(),
+    ];
     topics.into_iter().flatten().collect()
 }
 

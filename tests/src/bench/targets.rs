@@ -115,6 +115,22 @@ pub const TARGETS: &[Target] = &[
         None,
     ),
     target(
+        "tc-arp-kernel",
+        "TC, ARP proxy replies/s, to kernel",
+        ("arp", VxbpfTc),
+        Against::Contender(Kernel),
+        3.0,
+        None,
+    ),
+    target(
+        "xdp-arp-kernel",
+        "XDP, ARP proxy replies/s, to kernel",
+        ("arp", VxbpfXdp),
+        Against::Contender(Kernel),
+        3.0,
+        Some(8.0),
+    ),
+    target(
         "replication-kernel",
         "TC, replication to 128 remotes, copies/s, to kernel",
         ("replication-128", VxbpfTc),
