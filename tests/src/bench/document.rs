@@ -30,7 +30,7 @@ alternate between them, so that what else happens on the machine meets all alike
 cargo xtask bench                     # everything; writes docs/benchmarks/DATE-mtu.json and this file
 cargo xtask bench --wire gso          # the same with segmentation offload on the underlay
 cargo xtask bench --quick             # a look of two minutes; writes nothing
-cargo xtask bench frames tcp          # measurements whose name contains one of these; writes nothing
+cargo xtask bench frames tcp          # measurements by words of their names; writes nothing
 cargo xtask bench --list              # what there is
 cargo xtask bench --render            # this file again, from the runs that are kept
 ```

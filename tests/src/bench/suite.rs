@@ -2,7 +2,7 @@
 
 use super::{arp, fdb_size, frames, measure::Measure, replication, rr, tcp, udp, vnis};
 
-/// Those that the filters mean: each its namesake, or else all whose names contain it; all without filters.
+/// Those that the filters mean: whose names have a filter's words, or else a part like it; all without filters.
 pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
     let mut measures = all();
     let ids: Vec<String> = measures.iter().map(|measure| measure.id()).collect();
@@ -13,7 +13,8 @@ pub fn wanted(filters: &[String]) -> Vec<Box<dyn Measure>> {
 }
 
 fn means(filter: &str, id: &str, ids: &[String]) -> bool {
-    if ids.iter().any(|other| other == filter) { id == filter } else { id.contains(filter) }
+    let has_words = |id: &str| format!("-{id}-").contains(&format!("-{filter}-"));
+    if ids.iter().any(|id| has_words(id)) { has_words(id) } else { id.contains(filter) }
 }
 
 fn all() -> Vec<Box<dyn Measure>> {
@@ -47,6 +48,8 @@ mod tests {
     #[test]
     fn a_filter_is_a_name_or_a_part_of_some() {
         assert_eq!(ids(&["frames-64-1"]), ["frames-64-1"]);
+        assert_eq!(ids(&["arp"]), ["arp", "arp-suppress"]);
+        assert_eq!(ids(&["repli"]), ["replication-1", "replication-16", "replication-128"]);
         assert_eq!(ids(&["frames-64"]), ["frames-64-1", "frames-64-1000"]);
         assert_eq!(ids(&["replication-16", "frames-64-1"]), ["frames-64-1", "replication-16"]);
         assert!(ids(&["nothing"]).is_empty());

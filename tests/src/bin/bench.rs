@@ -33,7 +33,7 @@ const LEAST_ROUNDS: u32 = 5;
     about = "Measure vxbpf beside the kernel, and beside the same path without encapsulation"
 )]
 struct Cli {
-    /// Only measurements whose name contains one of these
+    /// Only measurements whose name has these words, `tcp` or `frames-64`, or else such a part
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
     /// A look of two minutes instead of a measurement
