@@ -1,5 +1,5 @@
-//! The whole benchmark runs, at a glance (`--quick`), and everyone delivers in every measurement what was sent. Its figures, of a debug
-//! build on a machine that does other things, are judged by nobody.
+//! The whole benchmark runs, at a glance (`--quick`), and everyone delivers in every measurement what was sent. Its
+//! figures, of a debug build on a machine that does other things, are judged by nobody.
 
 use std::{
     collections::BTreeMap,
