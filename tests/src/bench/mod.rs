@@ -1,6 +1,7 @@
 //! The benchmark: every contender carries the same traffic between two pods, in turns, and what arrives is counted.
 
 pub mod bed;
+pub mod code;
 pub mod contender;
 pub mod counter;
 pub mod cpu;
