@@ -4,6 +4,7 @@ use anyhow::Result;
 use vxbpf_limit::Traffic;
 use vxbpf_tests::bench::{
     bed::Bed,
+    code,
     contender::Contender,
     counter::Counter,
     generator::{BATCH, Generator},
@@ -92,4 +93,13 @@ fn who_delivers_other_frames_fails() {
     }
     let failed = play(&bed, &Traffic { flows: 2, ..sent }, &sent).unwrap_err();
     assert_eq!(failed.to_string(), "320 frames arrived that nobody sent");
+}
+
+#[test]
+fn our_programs_have_their_length() {
+    let bed = Bed::create(Contender::VxbpfTc, &SETTINGS).unwrap();
+    let programs = code::of(&bed.nodes[0]).unwrap();
+    let names: Vec<_> = programs.iter().map(|program| program.name.as_str()).collect();
+    assert!(names.starts_with(&["announce", "from_helper", "from_port"]), "{names:?}");
+    assert!(programs.iter().all(|program| program.instructions > 0), "{programs:?}");
 }

@@ -12,12 +12,12 @@ use clap::Parser;
 use vxbpf_tests::{
     bench::{
         archive::{self, Archive},
+        code,
         contender::Contender,
         document, environment, header,
         interrupt::{INTERRUPTED, Interrupt},
         measure::{Measure, Settings, Wire},
         model::{FORM, Run},
-        programs,
         progress::Progress,
         runner, suite, table,
     },
@@ -94,7 +94,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         form: FORM,
         environment: environment::look()?,
         settings,
-        programs: programs::look()?,
+        programs: code::look(&settings)?,
         measurements: Vec::new(),
     };
     show(&header::terminal(&run));
