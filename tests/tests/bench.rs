@@ -25,10 +25,10 @@ fn play(bed: &Bed, sent: &Traffic, expected: &Traffic) -> Result<Taken> {
 
 /// All frames of a contender arrive, short ones and long ones, in one flow or many.
 fn delivers(contender: Contender, wire: Wire) {
-    let bed = Bed::create(contender, &Settings { wire, ..SETTINGS }).unwrap();
+    let bed = Bed::create(contender, &Settings { wire, ..SETTINGS }).expect("make a bed");
     for (len, flows) in [(64, 1), (1400, 1000)] {
         let traffic = Traffic { len, flows, ..bed.traffic() };
-        let taken = play(&bed, &traffic, &traffic).unwrap();
+        let taken = play(&bed, &traffic, &traffic).expect("all frames arrive");
         assert_eq!(taken.frames, u64::from(FRAMES));
         assert!(taken.rate() > 0.0);
     }
