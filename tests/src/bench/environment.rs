@@ -47,6 +47,7 @@ pub fn look() -> Result<Environment> {
         cpu: cpu_field(&cpuinfo, "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         cores: cpus()?.len(),
         memory: memory(&fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?),
+        load: load(&fs::read_to_string("/proc/loadavg").context("read /proc/loadavg")?),
         virtualised: cpu_field(&cpuinfo, "flags")
             .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")),
         mitigations: mitigations(Path::new("/sys/devices/system/cpu/vulnerabilities")),
@@ -119,6 +120,11 @@ fn memory(meminfo: &str) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
+/// Of the last minute.
+fn load(loadavg: &str) -> f64 {
+    loadavg.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
+}
+
 /// What is done about each weakness that this CPU has.
 fn mitigations(dir: &Path) -> BTreeMap<String, String> {
     let files = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -136,6 +142,7 @@ mod tests {
             "processor\t: 0\nmodel name\t: A CPU\nflags\t\t: fpu hypervisor\n\nmodel name\t: Another\n";
         assert_eq!(cpu_field(cpuinfo, "model name").as_deref(), Some("A CPU"));
         assert_eq!(cpu_field(cpuinfo, "bogomips"), None);
+        assert_eq!(load("8.61 7.66 6.89 3/311 42\n"), 8.61);
         assert_eq!(memory("MemTotal:       24684352 kB\nMemFree: 1 kB\n"), 24_684_352 * 1024);
     }
 

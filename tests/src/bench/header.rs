@@ -6,6 +6,9 @@ use super::{
     model::{Environment, Run},
 };
 
+/// A load average above which something else takes a good part of a CPU.
+const BUSY: f64 = 0.5;
+
 /// Names and values, in order.
 pub fn lines(run: &Run) -> Vec<(&'static str, String)> {
     let (environment, settings) = (&run.environment, &run.settings);
@@ -23,6 +26,7 @@ pub fn lines(run: &Run) -> Vec<(&'static str, String)> {
         ("kernel", format!("Linux {}", environment.kernel)),
         ("CPU", machine(environment)),
         ("memory", figures::bytes(environment.memory)),
+        ("load", format!("{} when it began", environment.load)),
         ("tools", environment.tools.values().cloned().collect::<Vec<_>>().join("; ")),
         ("sysctl", pairs(&environment.sysctls)),
         ("mitigations", pairs(&environment.mitigations)),
@@ -50,6 +54,9 @@ pub fn terminal(run: &Run) -> String {
     let mut text = String::new();
     if run.settings.quick {
         text += "A look (--quick), not a measurement: rounds are few and short, and figures scatter.\n";
+    }
+    if run.environment.load > BUSY {
+        text += "The machine is busy with something else: figures will scatter, and ratios with them.\n";
     }
     for (name, value) in lines(run) {
         text += &format!("{name:12} {value}\n");
