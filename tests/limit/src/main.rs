@@ -12,6 +12,10 @@
 //! | `count_answers_xdp` | XDP | the same |
 #![no_std]
 #![no_main]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "registers have 64 bits, and the helpers take and return less of them than their C types say"
+)]
 
 use core::ptr;
 

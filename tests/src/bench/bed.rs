@@ -1,11 +1,15 @@
 //! What the contenders have in common: two nodes joined by one veth pair that stands for the wire, a pod on each, and
 //! all that they need to know of each other, so that nothing is flooded or asked for.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use vxbpf::netdev::{self, End, Offload};
 use vxbpf_common::Mac;
+use vxbpf_limit::Traffic;
 
 use super::{
     contender::Contender,
@@ -132,6 +136,26 @@ impl Bed {
             .with_context(|| format!("start {} on node {}", self.contender.name(), node + 1))?;
         self.nodes[node].forward = Some(forward);
         Ok(())
+    }
+
+    /// The same with a config file of ours, which others do without.
+    pub fn start_with(&mut self, node: usize, config: &str) -> Result<()> {
+        let file = std::env::temp_dir().join(format!("{}.toml", self.nodes[node].netns.name()));
+        fs::write(&file, config).context("write a config file")?;
+        let started = self.start(node, &format!("--config {}", file.display()));
+        let _ = fs::remove_file(&file);
+        started
+    }
+
+    /// One frame of the least length, again and again, from the first pod to the second: to be changed to what is wanted.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            len: 64,
+            flows: 1,
+            stations: 0,
+            source: self.pods[0].mac.octets(),
+            destination: self.pods[1].mac.octets(),
+        }
     }
 
     /// The index of an interface of a node.

@@ -1,10 +1,7 @@
-//! Large tables: frames to stations all over an FDB of 1, 64 Ki or 1 Mi entries, and frames in the last of 4,096 VNIs.
+//! Large tables: frames to stations all over an FDB of 1, 64 Ki or 1 Mi entries.
 //!
-//! The stations of the FDB are behind the other node, and none of them is there: what comes to its underlay interface is
-//! counted and ended, so that what is measured is the sending node with its look-up and its encapsulation. VNIs are
-//! looked up by the receiver as well: there both nodes have them all, and the pod's frames are counted.
-
-use std::fs;
+//! The stations are behind the other node, and none of them is there: what comes to its underlay interface is counted
+//! and ended, so that what is measured is the sending node with its look-up and its encapsulation.
 
 use anyhow::{Context as _, Result};
 use vxbpf::dataplane::{Dataplane, Destination, FdbSpec, FdbState, Origin, Remote};
@@ -15,9 +12,8 @@ use super::{
     bed::{Bed, DEVICE, Node, VNI},
     contender::Contender,
     counter::{At, Counter},
-    generator::{BATCH, Generator},
-    measure::{Better, Measure, Rounds, Sample, Settings},
-    offer::Offer,
+    frames::Ready,
+    measure::{Better, Measure, Rounds, Settings},
 };
 
 /// All of this topic.
@@ -66,33 +62,13 @@ impl Measure for FdbSize {
     fn prepare(&self, contender: Contender, settings: &Settings) -> Result<Box<dyn Rounds>> {
         let stations = if settings.quick { self.stations.min(QUICK) } else { self.stations };
         let mut bed = Bed::lay(contender, settings)?;
-        start_with_room(&mut bed, stations)?;
+        // Room for them and for what an instance has room for anyway. The kernel has no limit.
+        bed.start_with(0, &format!("[limits]\nfdb = {}\n", stations + 65536))?;
         enter(contender, &bed.nodes[0], &bed.nodes[1], stations)?;
-        let traffic = Traffic {
-            len: 64,
-            flows: 1,
-            stations,
-            source: bed.pods[0].mac.octets(),
-            destination: station(0),
-        };
-        let mut offer = Offer {
-            counter: Counter::at_node(&bed, 1, At::of(contender), &traffic)?,
-            generator: Generator::create(&bed.nodes[0], &bed.pods[0], &traffic, settings.client_cpu)?,
-            batch: BATCH,
-            copies: 1,
-        };
-        let frames = offer.size(&bed.pods[0], settings)?;
-        Ok(Box::new(Ready { offer, frames, bed }))
+        let traffic = Traffic { len: 64, flows: 1, stations, ..bed.traffic() };
+        let counter = Counter::at_node(&bed, 1, At::of(contender), &traffic)?;
+        Ok(Box::new(Ready::to(counter, bed, &traffic, settings)?))
     }
-}
-
-/// Has the first node forward, with room for that many stations in its FDB and a few others. Only ours has a limit.
-fn start_with_room(bed: &mut Bed, stations: u32) -> Result<()> {
-    let file = std::env::temp_dir().join(format!("{}.toml", bed.nodes[0].netns.name()));
-    fs::write(&file, format!("[limits]\nfdb = {}\n", stations + 65536)).context("write a config file")?;
-    let started = bed.start(0, &format!("--config {}", file.display()));
-    let _ = fs::remove_file(&file);
-    started
 }
 
 /// Enters the stations, all behind the other node.
@@ -120,17 +96,4 @@ fn enter(contender: Contender, node: &Node, other: &Node, stations: u32) -> Resu
         Ok(())
     })?;
     Ok(())
-}
-
-struct Ready {
-    offer: Offer,
-    frames: u32,
-    bed: Bed,
-}
-
-impl Rounds for Ready {
-    fn play(&mut self) -> Result<Sample> {
-        let taken = self.offer.play(&self.bed.pods[0], self.frames)?;
-        Ok(Sample { value: taken.rate(), cpu: Some(taken.cpu), also: Vec::new() })
-    }
 }

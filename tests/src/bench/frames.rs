@@ -55,28 +55,32 @@ impl Measure for Frames {
 
     fn prepare(&self, contender: Contender, settings: &Settings) -> Result<Box<dyn Rounds>> {
         let bed = Bed::create(contender, settings)?;
-        let traffic = Traffic {
-            len: self.len,
-            flows: self.flows,
-            stations: 0,
-            source: bed.pods[0].mac.octets(),
-            destination: bed.pods[1].mac.octets(),
-        };
-        let mut offer = Offer {
-            counter: Counter::in_pod(&bed, 1, &traffic)?,
-            generator: Generator::create(&bed.nodes[0], &bed.pods[0], &traffic, settings.client_cpu)?,
-            batch: BATCH,
-            copies: 1,
-        };
-        let frames = offer.size(&bed.pods[0], settings)?;
-        Ok(Box::new(Ready { offer, frames, bed }))
+        let traffic = Traffic { len: self.len, flows: self.flows, ..bed.traffic() };
+        Ok(Box::new(Ready::through(bed, &traffic, settings)?))
     }
 }
 
-struct Ready {
+/// Frames from a generator to a counter, and their bed.
+pub(super) struct Ready {
     offer: Offer,
     frames: u32,
     bed: Bed,
+}
+
+impl Ready {
+    /// From one pod to the other.
+    pub(super) fn through(bed: Bed, traffic: &Traffic, settings: &Settings) -> Result<Self> {
+        let counter = Counter::in_pod(&bed, 1, traffic)?;
+        Self::to(counter, bed, traffic, settings)
+    }
+
+    /// From the first pod to a counter somewhere.
+    pub(super) fn to(counter: Counter, bed: Bed, traffic: &Traffic, settings: &Settings) -> Result<Self> {
+        let generator = Generator::create(&bed.nodes[0], &bed.pods[0], traffic, settings.client_cpu)?;
+        let mut offer = Offer { counter, generator, batch: BATCH, copies: 1 };
+        let frames = offer.size(&bed.pods[0], settings)?;
+        Ok(Self { offer, frames, bed })
+    }
 }
 
 impl Rounds for Ready {

@@ -3,6 +3,7 @@
 pub mod arp;
 pub mod bed;
 pub mod blast;
+pub mod code;
 pub mod contender;
 pub mod counter;
 pub mod cpu;
@@ -19,3 +20,4 @@ pub mod replication;
 pub mod rr;
 pub mod tcp;
 pub mod udp;
+pub mod vnis;

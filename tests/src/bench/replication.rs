@@ -67,13 +67,8 @@ impl Measure for Replication {
         let others: Vec<_> =
             (FIRST..FIRST + self.remotes).skip(1).map(|last| Ipv4Addr::new(192, 168, 104, last)).collect();
         enlist(contender, &bed.nodes[0], bed.nodes[1].mac, &others)?;
-        let traffic = Traffic {
-            len: 64,
-            flows: 1,
-            stations: 0,
-            source: bed.pods[0].mac.octets(),
-            destination: Mac::BROADCAST.octets(),
-        };
+        let destination = Mac::BROADCAST.octets();
+        let traffic = Traffic { len: 64, flows: 1, destination, ..bed.traffic() };
         let mut offer = Offer {
             // XDP leaves copies to TC: what comes is an skb, whoever sent it.
             counter: Counter::at_node(&bed, 1, At::Tc, &traffic)?,
