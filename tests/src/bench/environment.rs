@@ -5,6 +5,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -13,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::model::Environment;
+use super::{cpu, model::Environment};
 
 /// Settings of the kernel that a figure depends on. One that is not there is left out.
 const SYSCTLS: [&str; 13] = [
@@ -47,7 +49,7 @@ pub fn look() -> Result<Environment> {
         cpu: cpu_field(&cpuinfo, "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         cores: cpus()?.len(),
         memory: memory(&fs::read_to_string("/proc/meminfo").context("read /proc/meminfo")?),
-        load: load(&fs::read_to_string("/proc/loadavg").context("read /proc/loadavg")?),
+        busy: busy()?,
         virtualised: cpu_field(&cpuinfo, "flags")
             .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")),
         mitigations: mitigations(Path::new("/sys/devices/system/cpu/vulnerabilities")),
@@ -120,9 +122,13 @@ fn memory(meminfo: &str) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
-/// Of the last minute.
-fn load(loadavg: &str) -> f64 {
-    loadavg.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
+/// How many CPUs others keep busy.
+fn busy() -> Result<f64> {
+    let (since, begun) = (cpu::busy()?, Instant::now());
+    // Nothing to wait for: this is the time that is looked at.
+    thread::sleep(Duration::from_secs(1));
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 ns, which is 104 days")]
+    cpu::busy_each(since, begun.elapsed().as_nanos() as f64)
 }
 
 /// What is done about each weakness that this CPU has.
@@ -142,7 +148,6 @@ mod tests {
             "processor\t: 0\nmodel name\t: A CPU\nflags\t\t: fpu hypervisor\n\nmodel name\t: Another\n";
         assert_eq!(cpu_field(cpuinfo, "model name").as_deref(), Some("A CPU"));
         assert_eq!(cpu_field(cpuinfo, "bogomips"), None);
-        assert_eq!(load("8.61 7.66 6.89 3/311 42\n"), 8.61);
         assert_eq!(memory("MemTotal:       24684352 kB\nMemFree: 1 kB\n"), 24_684_352 * 1024);
     }
 

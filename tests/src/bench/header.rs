@@ -6,8 +6,8 @@ use super::{
     model::{Environment, Run},
 };
 
-/// A load average above which something else takes a good part of a CPU.
-const BUSY: f64 = 0.5;
+/// CPUs that something else may keep busy without being told of.
+const BUSY: f64 = 0.1;
 
 /// Names and values, in order.
 pub fn lines(run: &Run) -> Vec<(&'static str, String)> {
@@ -26,7 +26,7 @@ pub fn lines(run: &Run) -> Vec<(&'static str, String)> {
         ("kernel", format!("Linux {}", environment.kernel)),
         ("CPU", machine(environment)),
         ("memory", figures::bytes(environment.memory)),
-        ("load", format!("{} when it began", environment.load)),
+        ("busy", format!("{:.2} CPUs with something else, before it began", environment.busy)),
         ("tools", environment.tools.values().cloned().collect::<Vec<_>>().join("; ")),
         ("sysctl", pairs(&environment.sysctls)),
         ("mitigations", pairs(&environment.mitigations)),
@@ -55,7 +55,7 @@ pub fn terminal(run: &Run) -> String {
     if run.settings.quick {
         text += "A look (--quick), not a measurement: rounds are few and short, and figures scatter.\n";
     }
-    if run.environment.load > BUSY {
+    if run.environment.busy > BUSY {
         text += "The machine is busy with something else: figures will scatter, and ratios with them.\n";
     }
     for (name, value) in lines(run) {

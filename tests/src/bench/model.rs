@@ -48,8 +48,8 @@ pub struct Environment {
     pub cores: usize,
     /// Bytes of memory.
     pub memory: u64,
-    /// Load average of the last minute when it began: what else the machine does.
-    pub load: f64,
+    /// How many CPUs were busy with something else before it began, on average of a second.
+    pub busy: f64,
     /// Whether a hypervisor is below.
     pub virtualised: bool,
     /// What the kernel does about weaknesses of the CPU, by weakness.

@@ -47,7 +47,7 @@ pub(super) fn run(date: &str, ids: &[&str]) -> Run {
             cpu: "A CPU".to_owned(),
             cores: 2,
             memory: 25_276_375_040,
-            load: 0.04,
+            busy: 0.04,
             virtualised: true,
             mitigations: [("spectre_v1".to_owned(), "Mitigation: barriers".to_owned())].into(),
             sysctls: [("net.core.bpf_jit_enable".to_owned(), "1".to_owned())].into(),
