@@ -81,9 +81,7 @@ impl Measure for Arp {
             }
         }
         let [asker, asked] = &bed.pods;
-        let question = Frame::new(asker.mac, BROADCAST).arp_request(asker.addr, asked.addr);
-        let answer = Frame::new(asked.mac, asker.mac).arp_reply(asked.addr, asker.addr);
-        let arp = [arp(&question)?, arp(&answer)?];
+        let arp = question_and_answer(asker, asked)?;
         let mut offer = Offer {
             counter: Counter::of_answers(&bed, 0, &arp)?,
             generator: Generator::asking(&bed.nodes[0], asker, &arp, settings.client_cpu)?,
@@ -127,8 +125,13 @@ fn suppress(bed: &Bed) -> Result<()> {
     here.must(&format!("ip neigh add {addr} lladdr {mac} dev {BRIDGE} nud permanent")).map(drop)
 }
 
-fn arp(frame: &Frame) -> Result<vxbpf_limit::Arp> {
-    Ok(vxbpf_limit::Arp::new(*frame.bytes().first_chunk().context("a frame of ARP")?))
+/// What a pod asks about another one, and what it is told.
+pub fn question_and_answer(asker: &Pod, asked: &Pod) -> Result<[vxbpf_limit::Arp; 2]> {
+    let question = Frame::new(asker.mac, BROADCAST).arp_request(asker.addr, asked.addr);
+    let answer = Frame::new(asked.mac, asker.mac).arp_reply(asked.addr, asker.addr);
+    let arp = |frame: &Frame| frame.bytes().first_chunk().copied().map(vxbpf_limit::Arp::new);
+    let both = arp(&question).zip(arp(&answer)).context("frames of ARP")?;
+    Ok(both.into())
 }
 
 struct Ready {
