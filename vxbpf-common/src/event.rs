@@ -64,6 +64,10 @@ pub const KINDS: u32 = 8;
 /// cost more than the forwarding.
 pub const PER_SECOND: u32 = 1000;
 
+/// How many events the program `announce` takes as one packet: what fits the page that `BPF_PROG_TEST_RUN` copies a packet
+/// to, beside the kernel's own (`bpf_prog_test_run_skb` in net/bpf/test_run.c).
+pub const ANNOUNCED: usize = 50;
+
 /// Value of `EVENT_RATE`: one CPU's count of one kind in the current second.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_ktime_get_coarse_ns;
 use vxbpf_common::{
     SECOND,
-    event::{Event, KIND_LEARN, KIND_MISS, KIND_MOVE, PER_SECOND},
+    event::{ANNOUNCED, Event, KIND_LEARN, KIND_MISS, KIND_MOVE, PER_SECOND},
     fdb::{ORIGIN_LEARNED, STATE_DYNAMIC},
 };
 
@@ -52,11 +52,13 @@ pub(crate) fn report(kind: u8, account: &Account) {
     room.submit(0);
 }
 
-/// Passes on the event that user space brings as a packet: a ring buffer is written to by programs only.
+/// Passes on the events that user space brings as a packet: a ring buffer is written to by programs only.
 #[inline(always)]
 pub fn announce<P: Packet>(pkt: &P) {
-    let Some(event) = pkt.load::<Event>(0) else { return };
-    let Some(mut room) = maps::event() else { return };
-    room.write(event);
-    room.submit(0);
+    for number in 0..ANNOUNCED {
+        let Some(event) = pkt.load::<Event>(number * size_of::<Event>()) else { return };
+        let Some(mut room) = maps::event() else { return };
+        room.write(event);
+        room.submit(0);
+    }
 }

@@ -1,6 +1,7 @@
 //! The verbs for people who work on vxbpf, run as `cargo xtask VERB`. They exist so that a fresh
 //! machine needs rustup and nothing else: each verb first installs what it needs and says so.
 
+mod bench;
 mod command;
 mod conformance;
 mod failure;
@@ -29,7 +30,11 @@ use crate::needs::Purpose;
 use crate::workspace::Workspace;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Work on vxbpf: set up, run, test, lint")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Work on vxbpf: set up, run, test, measure, lint"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -59,6 +64,13 @@ enum Verb {
         #[arg(value_name = "FILTER")]
         filters: Vec<String>,
     },
+    /// Measure beside the kernel and beside the path without encapsulation; a whole run writes docs/BENCHMARKS.md
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Filters and options of `vxbpf-bench`; `--help` names them
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Check formatting, unfinished marks, and clippy for each side
     Lint {
         /// Format the code instead of checking that it is formatted
@@ -74,6 +86,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Run { lab, daemon } => run::verb(workspace, &lab, &daemon),
         Verb::Test { filters } => test::verb(workspace, &filters),
         Verb::Conformance { filters } => conformance::verb(workspace, &filters),
+        Verb::Bench { args } => bench::verb(workspace, &args),
         Verb::Lint { fix } => lint::verb(&setup::ensure(workspace, Purpose::Lint)?, fix),
     }
 }
@@ -109,6 +122,16 @@ mod tests {
     #[test]
     fn lab_options_and_daemon_arguments_exclude_each_other() {
         assert!(Cli::try_parse_from(["xtask", "run", "--nodes", "3", "--", "--iface", "eth1"]).is_err());
+    }
+
+    #[test]
+    fn options_of_the_benchmark_go_to_it() {
+        for line in ["bench tcp --quick --rounds 2", "bench --quick tcp", "bench --render", "bench --help"] {
+            let mut words: Vec<_> = line.split(' ').collect();
+            let cli = Cli::try_parse_from(["xtask"].iter().chain(&words)).unwrap();
+            let Verb::Bench { args } = cli.verb else { panic!("not the verb `bench`") };
+            assert_eq!(args, words.split_off(1));
+        }
     }
 
     #[test]

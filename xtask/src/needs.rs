@@ -14,6 +14,8 @@ pub(crate) const BPF_LINKER: Version = Version(0, 10, 3);
 pub(crate) enum Purpose {
     /// Build, and bring the lab up.
     Run,
+    /// Build, and measure.
+    Bench,
     /// Build far enough for clippy.
     Lint,
     /// Everything.
@@ -24,7 +26,7 @@ impl Purpose {
     /// Whether BPF programs get loaded.
     pub(crate) fn loads_programs(self) -> bool {
         match self {
-            Self::Run | Self::Test => true,
+            Self::Run | Self::Bench | Self::Test => true,
             Self::Lint => false,
         }
     }
@@ -32,7 +34,7 @@ impl Purpose {
     /// The components of the active, stable toolchain.
     pub(crate) fn stable_components(self) -> &'static [Component] {
         match self {
-            Self::Run => &[],
+            Self::Run | Self::Bench => &[],
             Self::Lint | Self::Test => &[Component::Rustfmt, Component::Clippy],
         }
     }
@@ -40,7 +42,7 @@ impl Purpose {
     /// The components of the pinned nightly.
     pub(crate) fn nightly_components(self) -> &'static [Component] {
         match self {
-            Self::Run => &[Component::RustSrc],
+            Self::Run | Self::Bench => &[Component::RustSrc],
             Self::Lint | Self::Test => &[Component::RustSrc, Component::Clippy],
         }
     }
@@ -56,18 +58,19 @@ pub(crate) struct Program {
     purposes: &'static [Purpose],
 }
 
-static PROGRAMS: [Program; 6] = [
+static PROGRAMS: [Program; 7] = [
     // cargo links through it.
     Program {
         name: "cc",
         packages: &["gcc", "libc6-dev"],
-        purposes: &[Purpose::Run, Purpose::Lint, Purpose::Test],
+        purposes: &[Purpose::Run, Purpose::Bench, Purpose::Lint, Purpose::Test],
     },
-    Program { name: "ip", packages: &["iproute2"], purposes: &[Purpose::Run, Purpose::Test] },
+    Program { name: "ip", packages: &["iproute2"], purposes: &[Purpose::Run, Purpose::Bench, Purpose::Test] },
     Program { name: "ping", packages: &["iputils-ping"], purposes: &[Purpose::Run, Purpose::Test] },
-    Program { name: "iperf3", packages: &["iperf3"], purposes: &[Purpose::Test] },
+    Program { name: "iperf3", packages: &["iperf3"], purposes: &[Purpose::Bench, Purpose::Test] },
+    Program { name: "taskset", packages: &["util-linux"], purposes: &[Purpose::Bench, Purpose::Test] },
     Program { name: "tcpdump", packages: &["tcpdump"], purposes: &[Purpose::Test] },
-    Program { name: "ethtool", packages: &["ethtool"], purposes: &[Purpose::Test] },
+    Program { name: "ethtool", packages: &["ethtool"], purposes: &[Purpose::Bench, Purpose::Test] },
 ];
 
 /// The programs of a purpose.

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn nothing_is_installed_where_all_is_there() {
-        for purpose in [Purpose::Run, Purpose::Lint, Purpose::Test] {
+        for purpose in [Purpose::Run, Purpose::Bench, Purpose::Lint, Purpose::Test] {
             assert_eq!(plan(purpose, FLOOR, &everything()).unwrap(), []);
         }
     }
@@ -145,7 +145,15 @@ mod tests {
         assert_eq!(
             plan(Purpose::Test, FLOOR, &found).unwrap(),
             [
-                Step::Packages(vec!["gcc", "libc6-dev", "iputils-ping", "iperf3", "tcpdump", "ethtool"]),
+                Step::Packages(vec![
+                    "gcc",
+                    "libc6-dev",
+                    "iputils-ping",
+                    "iperf3",
+                    "util-linux",
+                    "tcpdump",
+                    "ethtool"
+                ]),
                 Step::StableComponents(vec![Component::Rustfmt, Component::Clippy]),
                 Step::Nightly(vec![Component::RustSrc, Component::Clippy]),
                 Step::Linker,

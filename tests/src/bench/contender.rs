@@ -1,7 +1,10 @@
 //! Who is compared: ways to carry frames between two pods on two nodes.
 
+use serde::{Deserialize, Serialize};
+
 /// A way to carry frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Contender {
     /// A VXLAN device of the kernel, and a bridge.
     Kernel,
@@ -32,5 +35,38 @@ impl Contender {
             Self::LimitTc => "limit-tc",
             Self::LimitXdp => "limit-xdp",
         }
+    }
+
+    /// What it is, in a sentence for the report.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Kernel => {
+                "on each node a VXLAN device of the kernel and a bridge, which has the pod's port and that device"
+            }
+            Self::Bridge => {
+                "on each node a bridge that has the pod's port and the underlay interface: no encapsulation"
+            }
+            Self::VxbpfTc => "vxbpf in mode `tc`, on the pod's port and on the underlay",
+            Self::VxbpfXdp => "vxbpf in mode `xdp`, on the pod's port and on the underlay",
+            Self::LimitTc => {
+                "the same hops at TC: two programs that redirect each frame, from the port to the underlay and from \
+                 there into the pod, and do nothing else: no encapsulation, no look-up"
+            }
+            Self::LimitXdp => "the same at XDP",
+        }
+    }
+
+    /// The limit that it can be held against: the same hops at the same hook.
+    pub const fn limit(self) -> Option<Self> {
+        match self {
+            Self::VxbpfTc => Some(Self::LimitTc),
+            Self::VxbpfXdp => Some(Self::LimitXdp),
+            Self::Kernel | Self::Bridge | Self::LimitTc | Self::LimitXdp => None,
+        }
+    }
+
+    /// Whether it is what this project makes.
+    pub const fn is_ours(self) -> bool {
+        self.limit().is_some()
     }
 }

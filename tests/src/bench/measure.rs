@@ -2,11 +2,13 @@
 //! alternate between them.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use super::contender::Contender;
 
 /// Whether the underlay carries frames of its MTU only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Wire {
     /// Segmentation offload is off on the underlay: what it carries fits the MTU.
     Mtu,
@@ -15,7 +17,7 @@ pub enum Wire {
 }
 
 /// How a run is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// Rounds of each measurement.
     pub rounds: u32,
@@ -30,7 +32,8 @@ pub struct Settings {
 }
 
 /// Which values are good ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Better {
     /// Large ones: a rate.
     More,

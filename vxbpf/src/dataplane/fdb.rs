@@ -4,11 +4,13 @@
 use vxbpf_common::{
     Addr, Mac, Vni,
     fdb::{FdbEntry, FdbKey, STATE_DYNAMIC},
+    neigh::VniAddr,
     vni::VniConfig,
 };
 
 use super::{
     Dataplane,
+    info::FdbInfo,
     lists::is_list,
     names,
     options::{Destination, FdbFilter, FdbSpec, Origin, Remote},
@@ -46,7 +48,7 @@ impl Dataplane {
             return self.list_enter(spec, origin, verb);
         }
         let key = FdbKey::new(spec.vni, spec.mac);
-        let found = self.maps.fdb.get(&key)?;
+        let found = self.maps.fdb.fetch(&key)?;
         let live = found.filter(|old| old.is_live(names::now(), config.ageing));
         match (verb, &live) {
             // The kernel takes a new entry, and swallows a second destination without a word (vxlan_fdb_update_existing).
@@ -68,6 +70,9 @@ impl Dataplane {
         }
         if let Some(old) = found {
             self.fdb_release(spec.vni, &old)?;
+        }
+        if entry.state == STATE_DYNAMIC && !entry.remote.is_none() {
+            self.note_dynamic(VniAddr::new(spec.vni, entry.remote), key);
         }
         match (&found, &live) {
             (_, Some(old)) if is_same(old, &entry) => {}
@@ -93,11 +98,11 @@ impl Dataplane {
         let dynamic = |entry: &FdbEntry| entry.state == STATE_DYNAMIC;
         match (old.is_some_and(dynamic), dynamic(new)) {
             _ if config.limit == 0 => Ok(()),
-            (false, true) => {
+            (false, true) if self.bulk_mut().is_none() => {
                 let count = self.maps.learned.get(&vni.get())?.unwrap_or(0);
                 self.maps.learned.insert(&vni.get(), &(count + 1))
             }
-            (true, false) => self.recount(vni),
+            (false, true) | (true, false) => self.recount(vni),
             _ => Ok(()),
         }
     }
@@ -147,7 +152,7 @@ impl Dataplane {
         }
         let key = FdbKey::new(vni, mac);
         let live = |entry: &FdbEntry| entry.is_live(names::now(), config.ageing);
-        let Some(entry) = self.maps.fdb.get(&key)?.filter(live) else {
+        let Some(entry) = self.maps.fdb.fetch(&key)?.filter(live) else {
             return Err(Error::not_found(entry_name(vni, mac)));
         };
         if let Some(dst) = dst
@@ -204,12 +209,20 @@ impl Dataplane {
             self.vni_config(vni)?;
         }
         let lists = filter.dst.is_some() || filter.mac.is_some();
-        let _lock = self.lock()?;
+        self.exclusive(|this| {
+            let found = this.fdb(filter)?;
+            let flushed = this.bulk(found.len(), |this| this.flush_found(&found, lists))??;
+            this.recount_all()?;
+            Ok(flushed)
+        })
+    }
+
+    fn flush_found(&mut self, found: &[FdbInfo], lists: bool) -> Result<u64> {
         let mut flushed = 0;
-        for found in self.fdb(filter)? {
+        for found in found {
             if !is_list(found.mac) {
                 let key = FdbKey::new(found.vni, found.mac);
-                if let Some(entry) = self.maps.fdb.get(&key)?
+                if let Some(entry) = self.maps.fdb.fetch(&key)?
                     && self.fdb_remove(&key, &entry)?
                 {
                     flushed += 1;
@@ -220,7 +233,6 @@ impl Dataplane {
                 flushed += 1;
             }
         }
-        self.recount_all()?;
         Ok(flushed)
     }
 }

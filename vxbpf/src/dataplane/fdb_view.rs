@@ -21,31 +21,42 @@ impl Dataplane {
     /// The entries that a filter means, lists included, by VNI, MAC and destination. Expired ones are as good as
     /// absent.
     pub fn fdb(&self, filter: &FdbFilter) -> Result<Vec<FdbInfo>> {
+        let mut shown = Vec::new();
+        self.fdb_each(filter, |info| shown.push(info))?;
+        shown.sort_unstable_by_key(|info| (info.vni, info.mac, info.dst));
+        Ok(shown)
+    }
+
+    /// Shows the same in no order.
+    pub fn fdb_each(&self, filter: &FdbFilter, mut look: impl FnMut(FdbInfo)) -> Result<()> {
         let now = names::now();
         let devs = self.port_names()?;
-        let mut shown = Vec::new();
-        let entries = match (filter.vni, filter.mac) {
-            (Some(vni), Some(mac)) => {
-                let key = FdbKey::new(vni, mac);
-                self.maps.fdb.get(&key)?.map(|entry| (key, entry)).into_iter().collect()
-            }
-            _ => self.maps.fdb.entries()?,
-        };
         let ageing = self.ageing()?;
-        for (key, entry) in entries {
-            let Some(vni) = key.vni() else { continue };
+        let mut look = |info: FdbInfo| {
+            if matches(filter, &info) {
+                look(info)
+            }
+        };
+        let mut entry = |key: &FdbKey, entry: &FdbEntry| {
+            let Some(vni) = key.vni() else { return };
             let ageing = ageing.get(&vni.get()).copied().unwrap_or(0);
             if entry.is_live(now, ageing) {
-                let dev = devs.get(&entry.ifindex).cloned().unwrap_or_else(|| format!("if{}", entry.ifindex));
-                shown.push(info(vni, key.mac(), &entry, dev, now));
+                let dev =
+                    || devs.get(&entry.ifindex).cloned().unwrap_or_else(|| format!("if{}", entry.ifindex));
+                look(info(vni, key.mac(), entry, dev, now));
             }
+        };
+        match (filter.vni, filter.mac) {
+            (Some(vni), Some(mac)) => {
+                let key = FdbKey::new(vni, mac);
+                self.maps.fdb.get(&key)?.iter().for_each(|found| entry(&key, found));
+            }
+            _ => self.maps.fdb.each(entry)?,
         }
         for (vni, mac, list) in self.lists(filter)? {
-            shown.extend(list.remotes().map(|remote| remote_info(vni, mac, remote)));
+            list.remotes().for_each(|remote| look(remote_info(vni, mac, remote)));
         }
-        shown.retain(|info| matches(filter, info));
-        shown.sort_by_key(|info| (info.vni, info.mac, info.dst));
-        Ok(shown)
+        Ok(())
     }
 
     /// The lists that can hold what a filter means.
@@ -74,7 +85,7 @@ impl Dataplane {
     }
 }
 
-fn info(vni: Vni, mac: Mac, entry: &FdbEntry, dev: String, now: u64) -> FdbInfo {
+fn info(vni: Vni, mac: Mac, entry: &FdbEntry, dev: impl FnOnce() -> String, now: u64) -> FdbInfo {
     let remote = entry.ifindex == 0;
     FdbInfo {
         vni,
@@ -82,7 +93,7 @@ fn info(vni: Vni, mac: Mac, entry: &FdbEntry, dev: String, now: u64) -> FdbInfo 
         dst: remote.then(|| names::ip(entry.remote)),
         dst_vni: remote.then(|| names::vni(entry.dst_vni)),
         port: remote.then(|| u16::from_be_bytes(entry.dstport)),
-        dev: (!remote).then_some(dev),
+        dev: (!remote).then(dev),
         state: names::state_from_byte(entry.state),
         origin: names::origin_from_byte(entry.origin),
         used: names::seconds_since(entry.used, now),

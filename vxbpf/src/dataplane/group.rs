@@ -21,7 +21,7 @@ impl Dataplane {
             return Ok(());
         }
         let group = names::ip(config.group);
-        self.check_version(&format!("group {group}"), group)?;
+        self.check_version(|| format!("group {group}"), group)?;
         self.join(vni, group)?;
         let to = Remote { addr: group, dst_vni: None, port: None };
         let by = (FdbState::Permanent, names::origin_from_byte(config.origin));

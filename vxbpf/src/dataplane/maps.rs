@@ -1,9 +1,6 @@
 //! The pinned maps of an instance, opened and typed.
 
-use std::fmt::Debug;
-
-use aya::maps::{Array, DevMapHash, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues};
-use nix::libc;
+use aya::maps::{Array, DevMapHash, Map, MapData, MapError, PerCpuArray, PerCpuValues};
 use vxbpf_common::{
     counters::Counters,
     fdb::{FdbEntry, FdbKey},
@@ -15,7 +12,7 @@ use vxbpf_common::{
     vtep::Vtep,
 };
 
-use super::place::Place;
+use super::{place::Place, table::Table};
 use crate::{Error, Result};
 
 /// Names of the maps, as the object calls them.
@@ -65,8 +62,8 @@ impl Maps {
             vnis: Table::open(place, "VNIS", "the VNI table", "vnis")?,
             ports: Table::open(place, "PORTS", "the port table", "ports")?,
             mac_lock: Table::open(place, "MAC_LOCK", "the table of locked MACs", "ports")?,
-            fdb: Table::open(place, "FDB", "the FDB", "fdb")?,
-            learned: Table::open(place, "LEARNED", "the VNI table", "vnis")?,
+            fdb: Table::open(place, "FDB", "the FDB", "fdb")?.shared(),
+            learned: Table::open(place, "LEARNED", "the VNI table", "vnis")?.shared(),
             flood: Table::open(place, "FLOOD", "the VNI table", "vnis")?,
             groups: Table::open(place, "GROUPS", "the table of groups", "groups")?,
             neigh: Table::open(place, "NEIGH", "the neighbour table", "neigh")?,
@@ -75,6 +72,23 @@ impl Maps {
             drops: open(place, "DROPS")?,
             devs: open(place, "DEVS")?,
         })
+    }
+
+    /// Gets to know what every change asks for.
+    pub(super) fn know(&mut self) -> Result<()> {
+        self.vnis.know(usize::MAX)?;
+        self.ports.know(usize::MAX)
+    }
+
+    /// Knows nothing any more: others may write again.
+    pub(super) fn forget(&mut self) {
+        self.vnis.forget();
+        self.ports.forget();
+        self.fdb.forget();
+        self.flood.forget();
+        self.groups.forget();
+        self.neigh.forget();
+        self.vteps.forget();
     }
 }
 
@@ -103,84 +117,6 @@ pub(super) fn kernel(doing: &str, error: &MapError) -> Error {
         why,
         hint: denied.then(|| "run it as root".to_owned()),
         log: format!("{error:?}"),
-    }
-}
-
-fn errno(error: &MapError) -> Option<i32> {
-    if let MapError::SyscallError(e) = error { e.io_error.raw_os_error() } else { None }
-}
-
-/// A hash table in the kernel, with what users call it.
-pub(super) struct Table<K: aya::Pod, V: aya::Pod> {
-    map: HashMap<MapData, K, V>,
-    name: &'static str,
-    /// The key of `[limits]` that sizes it.
-    limit: &'static str,
-    max: u64,
-}
-
-impl<K: aya::Pod + Debug, V: aya::Pod> Table<K, V> {
-    fn open(place: &Place, map: &str, name: &'static str, limit: &'static str) -> Result<Self> {
-        let data = MapData::from_pin(place.map(map)).map_err(|e| kernel(&format!("open map {map}"), &e))?;
-        let max = data.info().map_or(0, |info| u64::from(info.max_entries()));
-        let map = Map::from_map_data(data)
-            .and_then(HashMap::try_from)
-            .map_err(|e| kernel(&format!("open map {map}"), &e))?;
-        Ok(Self { map, name, limit, max })
-    }
-
-    /// How many entries fit.
-    pub(super) fn max(&self) -> u64 {
-        self.max
-    }
-
-    /// The value of a key.
-    pub(super) fn get(&self, key: &K) -> Result<Option<V>> {
-        match self.map.get(key, 0) {
-            Ok(value) => Ok(Some(value)),
-            Err(MapError::KeyNotFound) => Ok(None),
-            Err(e) => Err(kernel(&format!("read {}", self.name), &e)),
-        }
-    }
-
-    /// Adds or replaces an entry.
-    pub(super) fn insert(&mut self, key: &K, value: &V) -> Result<()> {
-        self.map.insert(key, value, 0).map_err(|e| {
-            // E2BIG, "Argument list too long": the map has no room.
-            if errno(&e) == Some(libc::E2BIG) {
-                let hint =
-                    format!("start the instance with a larger [limits] {} in its config file", self.limit);
-                Error::Full { what: self.name.to_owned(), max: self.max, hint }
-            } else {
-                kernel(&format!("write {}", self.name), &e)
-            }
-        })
-    }
-
-    /// Removes an entry; false if there was none.
-    pub(super) fn remove(&mut self, key: &K) -> Result<bool> {
-        match self.map.remove(key) {
-            Ok(()) => Ok(true),
-            Err(MapError::KeyNotFound) => Ok(false),
-            Err(e) if errno(&e) == Some(libc::ENOENT) => Ok(false),
-            Err(e) => Err(kernel(&format!("write {}", self.name), &e)),
-        }
-    }
-
-    /// All keys. While others write, one may be missing, or there twice.
-    pub(super) fn keys(&self) -> Result<Vec<K>> {
-        self.map
-            .keys()
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|e| kernel(&format!("read {}", self.name), &e))
-    }
-
-    /// All entries. While others write, one may be missing, or there twice.
-    pub(super) fn entries(&self) -> Result<Vec<(K, V)>> {
-        self.map
-            .iter()
-            .collect::<std::result::Result<_, _>>()
-            .map_err(|e| kernel(&format!("read {}", self.name), &e))
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod announce;
 mod attach;
+mod batch;
+mod bulk;
 mod events;
 mod fdb;
 mod fdb_view;
@@ -23,6 +25,7 @@ mod slots;
 mod start;
 mod stats;
 mod sweep;
+mod table;
 mod vni;
 mod vtep;
 

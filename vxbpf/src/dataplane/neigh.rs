@@ -36,7 +36,7 @@ impl Dataplane {
         origin: Origin,
     ) -> Result<()> {
         let _lock = self.lock()?;
-        if self.maps.neigh.get(&VniAddr::new(vni, addr.into()))?.is_some() {
+        if self.maps.neigh.fetch(&VniAddr::new(vni, addr.into()))?.is_some() {
             return Err(Error::exists(format!("neighbour {addr} in VNI {vni}")));
         }
         self.neigh_store(vni, addr, neighbour.into(), origin)
@@ -117,12 +117,7 @@ impl Dataplane {
             self.vni_config(vni)?;
         }
         let _lock = self.lock()?;
-        let mut flushed = 0;
-        for (key, _) in self.maps.neigh.entries()? {
-            if vni.is_none_or(|vni| key.vni() == Some(vni)) && self.maps.neigh.remove(&key)? {
-                flushed += 1;
-            }
-        }
-        Ok(flushed)
+        let flushed = self.maps.neigh.remove_where(|key, _| vni.is_none_or(|vni| key.vni() == Some(vni)))?;
+        Ok(flushed.len() as u64)
     }
 }

@@ -247,18 +247,10 @@ impl Dataplane {
             }
             self.maps.flood.insert(&port.vni, &list)?;
         }
-        for (key, _) in self.maps.mac_lock.entries()? {
-            if key.ifindex() == ifindex {
-                self.maps.mac_lock.remove(&key)?;
-            }
-        }
-        let mut learned = false;
-        for (key, entry) in self.maps.fdb.entries()? {
-            if entry.ifindex == ifindex {
-                learned |= entry.state == STATE_DYNAMIC;
-                self.fdb_remove(&key, &entry)?;
-            }
-        }
+        self.maps.mac_lock.remove_where(|key, _| key.ifindex() == ifindex)?;
+        let behind = self.maps.fdb.remove_where(|_, entry| entry.ifindex == ifindex)?;
+        self.tell_all_deleted(&behind);
+        let learned = behind.iter().any(|(_, entry)| entry.state == STATE_DYNAMIC);
         if learned { self.recount(names::vni(port.vni)) } else { Ok(()) }
     }
 

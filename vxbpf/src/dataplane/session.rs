@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs::File};
 
 use vxbpf_common::counters::OTHER_SLOT;
 
-use super::{Dataplane, maps::Maps};
+use super::{Dataplane, bulk::Bulk, maps::Maps};
 use crate::Result;
 
 /// The lock, and what is known while it is held. Nothing of it outlives the process: who is killed leaves only what
@@ -13,6 +13,8 @@ use crate::Result;
 pub(super) struct Session {
     _lock: File,
     pub(super) index: Index,
+    /// While changes are held.
+    pub(super) bulk: Option<Bulk>,
 }
 
 /// What single changes look for in whole tables.
@@ -47,9 +49,9 @@ impl Slots {
     pub(super) fn read(maps: &Maps) -> Result<Self> {
         let mut slots = Self { taken: vec![false; maps.counters.len() as usize], next: 0 };
         slots.take(OTHER_SLOT);
-        maps.vnis.entries()?.iter().for_each(|(_, vni)| slots.take(vni.slot));
-        maps.ports.entries()?.iter().for_each(|(_, port)| slots.take(port.slot));
-        maps.vteps.entries()?.iter().for_each(|(_, vtep)| slots.take(vtep.slot));
+        maps.vnis.each(|_, vni| slots.take(vni.slot))?;
+        maps.ports.each(|_, port| slots.take(port.slot))?;
+        maps.vteps.each(|_, vtep| slots.take(vtep.slot))?;
         Ok(slots)
     }
 
@@ -76,8 +78,11 @@ impl Dataplane {
             return work(self);
         }
         let lock = self.place.lock()?;
-        self.session = Some(Session { _lock: lock, index: Index::read(&self.maps)? });
-        let done = work(self);
+        let done = self.maps.know().and_then(|()| {
+            self.session = Some(Session { _lock: lock, index: Index::read(&self.maps)?, bulk: None });
+            work(self)
+        });
+        self.maps.forget();
         self.session = None;
         done
     }

@@ -87,26 +87,13 @@ impl Dataplane {
         self.group_leave(vni, &config)?;
         self.maps.vnis.remove(&vni.get())?;
         self.rename(vni, Some(&config.name), None);
-        for (key, entry) in self.maps.fdb.entries()? {
-            if key.vni() == Some(vni) && self.maps.fdb.remove(&key)? {
-                self.tell_deleted(vni, key.mac(), &entry);
-            }
+        let entries = self.maps.fdb.remove_where(|key, _| key.vni() == Some(vni))?;
+        self.tell_all_deleted(&entries);
+        for (key, list) in self.maps.groups.remove_where(|key, _| key.vni() == Some(vni))? {
+            list.remotes().for_each(|remote| self.tell_deleted(vni, key.mac(), remote));
         }
-        for (key, list) in self.maps.groups.entries()? {
-            if key.vni() == Some(vni) && self.maps.groups.remove(&key)? {
-                list.remotes().for_each(|remote| self.tell_deleted(vni, key.mac(), remote));
-            }
-        }
-        for (key, _) in self.maps.neigh.entries()? {
-            if key.vni() == Some(vni) {
-                self.maps.neigh.remove(&key)?;
-            }
-        }
-        for (key, _) in self.maps.vteps.entries()? {
-            if key.vni() == Some(vni) {
-                self.maps.vteps.remove(&key)?;
-            }
-        }
+        self.maps.neigh.remove_where(|key, _| key.vni() == Some(vni))?;
+        self.maps.vteps.remove_where(|key, _| key.vni() == Some(vni))?;
         self.maps.learned.remove(&vni.get())?;
         if let Some(list) = self.maps.flood.get(&vni.get())? {
             self.maps.flood.remove(&vni.get())?;
@@ -127,32 +114,37 @@ impl Dataplane {
                 VniInfo { vni, options, origin, ports: 0, fdb: 0, learned: 0, remotes, groups: 0, neigh: 0 },
             );
         }
-        for (_, port) in self.maps.ports.entries()? {
+        self.maps.ports.each(|_, port| {
             if let Some(info) = vnis.get_mut(&names::vni(port.vni)) {
                 info.ports += 1;
             }
-        }
+        })?;
         let now = names::now();
-        for (key, entry) in self.maps.fdb.entries()? {
-            let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) else { continue };
+        self.maps.fdb.each(|key, entry| {
+            let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) else { return };
             if entry.is_live(now, u64::from(info.options.ageing) * vxbpf_common::SECOND) {
                 info.fdb += 1;
                 info.learned += usize::from(entry.state == STATE_DYNAMIC);
             }
-        }
-        for key in self.maps.groups.keys()? {
+        })?;
+        self.maps.groups.each(|key, _| {
             if let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) {
                 info.groups += 1;
             }
-        }
-        for (key, _) in self.maps.neigh.entries()? {
+        })?;
+        self.maps.neigh.each(|key, _| {
             if let Some(info) = key.vni().and_then(|vni| vnis.get_mut(&vni)) {
                 info.neigh += 1;
             }
-        }
+        })?;
         let mut vnis: Vec<_> = vnis.into_values().collect();
         vnis.sort_by_key(|info| info.vni);
         Ok(vnis)
+    }
+
+    /// How many there are.
+    pub fn vni_count(&self) -> Result<usize> {
+        self.maps.vnis.len()
     }
 
     /// The VNI of that name.

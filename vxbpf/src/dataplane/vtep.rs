@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use vxbpf_common::{
     Addr, Vni,
     counters::OTHER_SLOT,
-    fdb::{FdbEntry, ORIGIN_COMMAND, ORIGIN_LEARNED, STATE_DYNAMIC},
+    fdb::{FdbEntry, FdbKey, ORIGIN_COMMAND, ORIGIN_LEARNED, STATE_DYNAMIC},
     neigh::VniAddr,
     vni::VNI_VTEP_ANY,
     vtep::{POLICY_ALLOW, POLICY_DENY, POLICY_NONE, Vtep},
@@ -88,7 +88,7 @@ impl Dataplane {
     /// Notes that one entry less names a VTEP. Call with the lock held.
     pub(super) fn vtep_unname(&mut self, vni: Vni, addr: Addr) -> Result<()> {
         let key = VniAddr::new(vni, addr);
-        match self.maps.vteps.get(&key)? {
+        match self.maps.vteps.fetch(&key)? {
             Some(vtep) => self.vtep_store(&key, Vtep { refs: vtep.refs.saturating_sub(1), ..vtep }),
             None => Ok(()),
         }
@@ -101,7 +101,7 @@ impl Dataplane {
     }
 
     fn vtep_or_new(&mut self, key: &VniAddr) -> Result<Vtep> {
-        if let Some(vtep) = self.maps.vteps.get(key)? {
+        if let Some(vtep) = self.maps.vteps.fetch(key)? {
             return Ok(vtep);
         }
         let slot = self.new_slot()?;
@@ -116,16 +116,29 @@ impl Dataplane {
             return self.maps.vteps.insert(key, &vtep);
         }
         self.maps.vteps.remove(key)?;
-        for (station, entry) in self.maps.fdb.entries()? {
-            if entry.state == STATE_DYNAMIC && entry.remote == key.addr() && station.vni() == key.vni() {
-                if entry.origin == ORIGIN_LEARNED {
-                    self.fdb_remove(&station, &entry)?;
-                } else {
-                    self.maps.fdb.insert(&station, &FdbEntry { slot: OTHER_SLOT, ..entry })?;
-                }
-            }
+        for station in self.behind(key)? {
+            self.leave_vtep(&station)?;
+        }
+        if let Some(bulk) = self.bulk_mut() {
+            bulk.unnamed.insert(*key);
         }
         key.vni().map_or(Ok(()), |vni| self.recount(vni))
+    }
+
+    /// Removes a station that was learned behind a VTEP, or takes the counters away from one that was entered, if the VTEP
+    /// is gone. Call with the lock held.
+    pub(super) fn leave_vtep(&mut self, station: &FdbKey) -> Result<()> {
+        let Some(vni) = station.vni() else { return Ok(()) };
+        let Some(entry) = self.maps.fdb.fetch(station)?.filter(|entry| entry.state == STATE_DYNAMIC) else {
+            return Ok(());
+        };
+        if entry.remote.is_none() || self.maps.vteps.get(&VniAddr::new(vni, entry.remote))?.is_some() {
+            return Ok(());
+        }
+        if entry.origin == ORIGIN_LEARNED {
+            return self.fdb_remove(station, &entry).map(drop);
+        }
+        self.maps.fdb.insert(station, &FdbEntry { slot: OTHER_SLOT, ..entry })
     }
 
     /// Checks that an address can be a remote VTEP of this instance.
@@ -146,18 +159,18 @@ impl Dataplane {
             addr if Addr::from(addr) == self.instance.local_for(addr.into()) => {
                 bad("is this instance's own address")
             }
-            IpAddr::V4(_) | IpAddr::V6(_) => self.check_version(&format!("VTEP {addr}"), addr),
+            IpAddr::V4(_) | IpAddr::V6(_) => self.check_version(|| format!("VTEP {addr}"), addr),
         }
     }
 
     /// Checks that this instance has an address to send to another one from.
-    pub(super) fn check_version(&self, what: &str, addr: IpAddr) -> Result<()> {
+    pub(super) fn check_version(&self, what: impl FnOnce() -> String, addr: IpAddr) -> Result<()> {
         if !self.instance.local_for(addr.into()).is_none() {
             return Ok(());
         }
         let version = if addr.is_ipv4() { "IPv4" } else { "IPv6" };
         Err(Error::State {
-            what: what.to_owned(),
+            what: what(),
             why: format!("is {version}, and this instance has no {version} address"),
             hint: Some(format!(
                 "give the underlay interface one, and start the instance anew (vxbpf detach -i {}; vxbpf run …)",

@@ -1,6 +1,6 @@
 //! Offloads of an interface, by the ioctl of old: the netlink crates read features, but none sets them yet.
 //!
-//! This is the one place in user space that is `unsafe`.
+//! This is one of the two places in user space that are `unsafe`.
 
 use std::{ffi::c_char, io, os::fd::AsRawFd as _};
 
