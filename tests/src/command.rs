@@ -109,13 +109,26 @@ pub fn vxbpf_in(netns: &Netns, instance: &str, line: &str) -> Said {
 /// Runs lines of `ip` or `bridge` in a namespace, in one process.
 #[track_caller]
 pub fn batch_in(netns: &Netns, program: &str, lines: &[String]) -> Said {
-    let mut command = Command::new("timeout");
-    command.args(["-k", "1", LIMIT_SECS, program, "-batch", "-"]);
+    let mut command = limited(program);
+    command.args(["-batch", "-"]);
+    feed_in(netns, command, &lines.join("\n"))
+}
+
+/// The same with the binary under test, for an instance, with a line of options.
+#[track_caller]
+pub fn vxbpf_batch_in(netns: &Netns, instance: &str, options: &str, text: &str) -> Said {
+    let mut command = limited(binary());
+    command.args(options.split_whitespace()).args(["-batch", "-"]).env("VXBPF_INSTANCE", instance);
+    feed_in(netns, command, text)
+}
+
+/// Runs a command in a namespace with a text as its standard input.
+fn feed_in(netns: &Netns, mut command: Command, text: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = netns.run(|| command.spawn().context("start it")).expect("start a batch");
     let mut stdin = child.stdin.take().expect("a pipe");
     // It may end at a bad line, and what it says about that counts.
-    let _ = stdin.write_all(lines.join("\n").as_bytes());
+    let _ = stdin.write_all(text.as_bytes());
     drop(stdin);
     said(child.wait_with_output().expect("wait for a batch"))
 }
