@@ -109,8 +109,14 @@ pub fn vxbpf_in(netns: &Netns, instance: &str, line: &str) -> Said {
 /// Runs lines of `ip` or `bridge` in a namespace, in one process.
 #[track_caller]
 pub fn batch_in(netns: &Netns, program: &str, lines: &[String]) -> Said {
-    let mut command = limited(program);
-    command.args(["-batch", "-"]);
+    batch_within(netns, LIMIT_SECS, program, lines)
+}
+
+/// The same for very many lines, within a number of seconds.
+#[track_caller]
+pub fn batch_within(netns: &Netns, secs: &str, program: &str, lines: &[String]) -> Said {
+    let mut command = Command::new("timeout");
+    command.args(["-k", "1", secs, program, "-batch", "-"]);
     feed_in(netns, command, &lines.join("\n"))
 }
 
@@ -123,6 +129,7 @@ pub fn vxbpf_batch_in(netns: &Netns, instance: &str, options: &str, text: &str) 
 }
 
 /// Runs a command in a namespace with a text as its standard input.
+#[track_caller]
 fn feed_in(netns: &Netns, mut command: Command, text: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = netns.run(|| command.spawn().context("start it")).expect("start a batch");

@@ -24,9 +24,20 @@ struct Suite {
 pub(crate) const THREADS: &str = "--test-threads=4";
 
 const SUITES: [Suite; 3] = [
-    Suite { select: &["--workspace", "--exclude", "vxbpf-ebpf", "--exclude", "vxbpf-tests"], threads: None },
-    // By itself: beside the others, the `user` feature of vxbpf-common would be switched on for it.
-    Suite { select: &["-p", "vxbpf-ebpf", "--lib"], threads: None },
+    Suite {
+        select: &[
+            "--workspace",
+            "--exclude",
+            "vxbpf-ebpf",
+            "--exclude",
+            "vxbpf-limit",
+            "--exclude",
+            "vxbpf-tests",
+        ],
+        threads: None,
+    },
+    // By themselves: beside the others, the `user` feature of vxbpf-common would be switched on for them.
+    Suite { select: &["-p", "vxbpf-ebpf", "-p", "vxbpf-limit", "--lib"], threads: None },
     // Each test starts processes of its own.
     Suite { select: &["-p", "vxbpf-tests"], threads: Some(THREADS) },
 ];
