@@ -117,11 +117,25 @@ pub fn batch_in(netns: &Netns, program: &str, lines: &[String]) -> Said {
 pub fn batch_within(netns: &Netns, secs: &str, program: &str, lines: &[String]) -> Said {
     let mut command = Command::new("timeout");
     command.args(["-k", "1", secs, program, "-batch", "-"]);
+    feed_in(netns, command, &lines.join("\n"))
+}
+
+/// The same with the binary under test, for an instance, with a line of options.
+#[track_caller]
+pub fn vxbpf_batch_in(netns: &Netns, instance: &str, options: &str, text: &str) -> Said {
+    let mut command = limited(binary());
+    command.args(options.split_whitespace()).args(["-batch", "-"]).env("VXBPF_INSTANCE", instance);
+    feed_in(netns, command, text)
+}
+
+/// Runs a command in a namespace with a text as its standard input.
+#[track_caller]
+fn feed_in(netns: &Netns, mut command: Command, text: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = netns.run(|| command.spawn().context("start it")).expect("start a batch");
     let mut stdin = child.stdin.take().expect("a pipe");
     // It may end at a bad line, and what it says about that counts.
-    let _ = stdin.write_all(lines.join("\n").as_bytes());
+    let _ = stdin.write_all(text.as_bytes());
     drop(stdin);
     said(child.wait_with_output().expect("wait for a batch"))
 }

@@ -7,7 +7,7 @@ use vxbpf::netdev::{self, End};
 use vxbpf_common::Mac;
 
 use crate::{
-    command::{Said, must_in, vxbpf_in},
+    command::{Said, must_in, vxbpf_batch_in, vxbpf_in},
     daemon::Daemon,
     pod::Pod,
     reaper,
@@ -132,6 +132,12 @@ impl Node {
         let said = self.vxbpf(&format!("-j {line}"));
         assert!(said.is_ok(), "vxbpf -j {line}: {said:?}");
         said.json()
+    }
+
+    /// Runs commands for its instance as one batch, with a line of options.
+    #[track_caller]
+    pub fn batch(&self, options: &str, text: &str) -> Said {
+        vxbpf_batch_in(&self.netns, self.netns.name(), options, text)
     }
 
     /// Runs a line of words in its namespace; it must succeed.

@@ -88,12 +88,11 @@ fn enter(contender: Contender, node: &Node, other: &Node, stations: u32) -> Resu
     let instance = node.netns.name().parse().map_err(anyhow::Error::msg)?;
     let vni = Vni::new(VNI).context("a VNI")?;
     let remote = Remote { addr: other.vtep.into(), dst_vni: None, port: None };
-    Dataplane::open(&instance)?.exclusive(|dataplane| {
-        for mac in macs {
+    let entered = Dataplane::open(&instance)?.bulk(stations as usize, |dataplane| {
+        macs.clone().try_for_each(|mac| {
             let to = Destination::Remote(remote.clone());
-            dataplane.fdb_add(&FdbSpec { vni, mac, to, state: FdbState::Static }, Origin::Command)?;
-        }
-        Ok(())
+            dataplane.fdb_add(&FdbSpec { vni, mac, to, state: FdbState::Static }, Origin::Command)
+        })
     })?;
-    Ok(())
+    Ok(entered?)
 }

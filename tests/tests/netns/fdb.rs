@@ -176,6 +176,45 @@ fn verbs_mean_what_they_mean_to_the_kernel_and_each_change_is_told_once() {
 }
 
 #[test]
+fn the_same_lines_as_a_batch_mean_and_tell_the_same() {
+    let switch = Switch::create();
+    let mut node = Node::create(&switch, 1);
+    node.add_pod([12, 12, 12, 2].into(), "02:42:c0:a8:00:02".parse().unwrap());
+    node.start("");
+    node.daemon().kill();
+    let mut events = events(&node);
+    let mut text = "vni add 42 name vxlan1\nvni add 43\nport add veth1 vni 42\n".to_owned();
+    let (mut errors, mut changes) = (Vec::new(), Vec::new());
+    for (number, (line, expected)) in (4..).zip(ROWS) {
+        text += &format!("{line}\n");
+        match expected {
+            Ok(events) => changes.extend(events.iter().map(|event| (*event).to_owned())),
+            Err(error) => errors.push((format!("error: -:{number}: "), error)),
+        }
+    }
+    let said = node.batch("-force", &text);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let told: Vec<_> = events.by_ref().map(|event| words(&event)).collect();
+    assert_eq!(told, changes);
+    let mut lines = said.stderr.lines();
+    for (place, why) in errors {
+        let error = lines.find(|line| line.starts_with("error: ")).unwrap_or_default();
+        let hint = said.stderr.split(error).nth(1).and_then(|rest| rest.lines().nth(1)).unwrap_or_default();
+        assert!(
+            error.starts_with(&place) && (error.contains(why) || hint.contains(why)),
+            "{error}: not {place}{why}"
+        );
+    }
+    assert_eq!(lines.find(|line| line.starts_with("error: ")), None);
+    for object in ["vni", "fdb", "vtep"] {
+        assert_eq!(
+            node.json(&format!("{object} show")).as_array().map(Vec::len),
+            Some(usize::from(object == "vni"))
+        );
+    }
+}
+
+#[test]
 fn what_frames_bring_about_and_what_time_takes_is_told_once_too() {
     let nodes = &[(Backend::Vxbpf, 2), (Backend::Kernel, 1), (Backend::Kernel, 1)];
     let mut overlay = Overlay::create(&Plan { nodes, vni: "ageing 1", ..Plan::default() });

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is the report, in what tests share as well")]
 
 mod anywhere;
+mod batch;
 mod beside;
 mod counters;
 mod fdb;

@@ -12,7 +12,7 @@ use super::output::Closed;
 use crate::Error;
 
 /// Exit status of a command that could not do what it was asked to.
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 /// Exit status of arguments that ask for nothing we know.
 const WRONG_USAGE: u8 = 2;
 
@@ -27,6 +27,17 @@ pub(super) fn report(error: &anyhow::Error, log: bool) -> ExitCode {
     }
     complain(&lines(&one_line(error), ours.and_then(Error::hint).as_deref()));
     ExitCode::from(FAILED)
+}
+
+/// Reports what went wrong in a line of a batch.
+pub(super) fn report_at(place: &str, error: &anyhow::Error) {
+    let ours = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
+    complain(&lines(&format!("{place}: {}", one_line(error)), ours.and_then(Error::hint).as_deref()));
+}
+
+/// Reports what clap did not take of a line of a batch.
+pub(super) fn report_usage_at(place: &str, error: &clap::Error) {
+    complain(&lines(&format!("{place}: {}", what(error)), hint(error).as_deref()));
 }
 
 /// Answers arguments that clap did not take: help and the version with what they ask for, all else with an error.

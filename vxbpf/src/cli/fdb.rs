@@ -9,6 +9,7 @@ use crate::{
 };
 
 mod args;
+mod usual;
 mod view;
 
 use args::{Del, Entry, Filter, Get};
@@ -79,32 +80,31 @@ enum Verb {
     Flush(Filter),
 }
 
-pub(super) fn run(args: &FdbArgs, globals: &Globals) -> anyhow::Result<()> {
-    let mut dataplane = globals.open()?;
+pub(super) fn run(args: &FdbArgs, globals: &Globals, dataplane: &mut Dataplane) -> anyhow::Result<()> {
     match &args.verb {
         Verb::Add(entry) => {
-            let spec = entry.spec(&dataplane)?;
+            let spec = entry.spec(dataplane)?;
             dataplane.fdb_add(&spec, Origin::Command)?;
         }
         Verb::Append(entry) => {
-            let spec = entry.spec(&dataplane)?;
+            let spec = entry.spec(dataplane)?;
             dataplane.fdb_append(&spec, Origin::Command)?;
         }
         Verb::Replace(entry) => {
-            let spec = entry.spec(&dataplane)?;
+            let spec = entry.spec(dataplane)?;
             dataplane.fdb_replace(&spec, Origin::Command)?;
         }
-        Verb::Del(del) => delete(del, &mut dataplane)?,
-        Verb::Show(filter) => show(&filter.resolve(&dataplane)?, &dataplane, globals)?,
+        Verb::Del(del) => delete(del, dataplane)?,
+        Verb::Show(filter) => show(&filter.resolve(dataplane)?, dataplane, globals)?,
         Verb::Get(get) => {
-            let vni = get.vni(&dataplane)?;
+            let vni = get.vni(dataplane)?;
             // A list has several destinations; that there is none is an error, as for any other MAC.
             dataplane.fdb_get(vni, get.mac)?;
             let filter = FdbFilter { vni: Some(vni), mac: Some(get.mac), ..FdbFilter::default() };
-            show(&filter, &dataplane, globals)?;
+            show(&filter, dataplane, globals)?;
         }
         Verb::Flush(filter) => {
-            let filter = filter.resolve(&dataplane)?;
+            let filter = filter.resolve(dataplane)?;
             globals.removed(dataplane.fdb_flush(&filter)?)?;
         }
     }

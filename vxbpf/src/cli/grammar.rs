@@ -67,7 +67,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// A word with a dash.
     fn option(&mut self, text: &str) -> Values {
-        if let Some((option, value_follows)) = global(self.root, text) {
+        // Of the program itself, and before any command, are others too.
+        let first = std::ptr::eq(self.at, self.root);
+        if let Some((option, value_follows)) = global(self.root, text, |arg| first || arg.is_global_set()) {
             self.globals.push(option);
             return if value_follows { Values::TakenWithValue } else { Values::Taken };
         }
@@ -130,9 +132,9 @@ fn takes_value(arg: &Arg) -> bool {
     arg.get_action().takes_values()
 }
 
-/// A word made of global options only, in clap's spelling, and whether the next word is its value.
-fn global(root: &Command, text: &str) -> Option<(OsString, bool)> {
-    let long = |name: &str| find(root, name).filter(|arg| arg.is_global_set());
+/// A word made of options of the program only, in clap's spelling, and whether the next word is its value.
+fn global(root: &Command, text: &str, counts: impl Fn(&Arg) -> bool) -> Option<(OsString, bool)> {
+    let long = |name: &str| find(root, name).filter(|arg| counts(arg));
     if let Some(name) = text.strip_prefix("--") {
         let (name, attached) = name.split_once('=').map_or((name, false), |(name, _)| (name, true));
         return long(name).map(|arg| (text.into(), takes_value(arg) && !attached));
@@ -144,7 +146,7 @@ fn global(root: &Command, text: &str) -> Option<(OsString, bool)> {
     }
     let mut letters = letters.chars();
     while let Some(letter) = letters.next() {
-        let arg = root.get_arguments().find(|arg| arg.is_global_set() && arg.get_short() == Some(letter))?;
+        let arg = root.get_arguments().find(|arg| counts(arg) && arg.get_short() == Some(letter))?;
         if takes_value(arg) {
             return Some((text.into(), letters.as_str().is_empty()));
         }

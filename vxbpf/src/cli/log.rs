@@ -8,7 +8,7 @@ use super::{Cli, Verb};
 
 /// Starts logging for a command.
 pub(super) fn start(cli: &Cli) {
-    let daemon = matches!(cli.verb, Verb::Run(_));
+    let daemon = matches!(cli.verb, Some(Verb::Run(_)));
     let logging = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter(cli.globals.quiet, cli.globals.verbose, daemon)))
         .with_writer(io::stderr)

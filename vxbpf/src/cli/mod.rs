@@ -5,10 +5,14 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{
+    ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::dataplane::{Dataplane, InstanceName, look_from_host};
 
+mod batch;
 mod counters;
 mod detach;
 mod failure;
@@ -41,18 +45,40 @@ Examples:
   vxbpf port add veth1 vni 42
   vxbpf fdb add 02:42:c0:a8:00:03 dev vxlan1 self dst 192.168.104.3
   vxbpf neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:03 dev vxlan1 nud permanent
-  vxbpf -s fdb";
+  vxbpf -s fdb
+  vxbpf -batch FILE                           # a command in each line, without `vxbpf`; - is stdin";
 
 /// VXLAN overlay forwarding with XDP and TC
 #[derive(Debug, Parser)]
-#[command(name = "vxbpf", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "vxbpf", version, max_term_width = 100, after_help = AFTER, arg_required_else_help = true)]
 #[command(override_usage = "vxbpf [-i NAME] [-j [-p]] [-s] [-q|-v] \
-    {run|detach|status|vni|port|fdb|neigh|vtep|stats|lab} …")]
+    {run|detach|status|vni|port|fdb|neigh|vtep|stats|lab} … | [-force] -batch FILE")]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
+    #[command(flatten)]
+    batch: batch::BatchArgs,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
+}
+
+impl Cli {
+    /// The arguments as they stand, without what they do not allow beside each other.
+    fn checked(self, command: &clap::Command) -> Result<Self, clap::Error> {
+        let mut error = match (&self.verb, self.batch.is_given()) {
+            (Some(_), false) | (None, true) => return Ok(self),
+            (None, false) => clap::Error::new(ErrorKind::MissingSubcommand),
+            (Some(_), true) => {
+                let mut error = clap::Error::new(ErrorKind::ArgumentConflict);
+                error.insert(ContextKind::InvalidArg, ContextValue::String("--batch".to_owned()));
+                error.insert(ContextKind::PriorArg, ContextValue::String("command".to_owned()));
+                error
+            }
+        };
+        let usage = command.clone().render_usage();
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+        Err(error.with_cmd(command))
+    }
 }
 
 /// What holds for every verb.
@@ -130,26 +156,44 @@ pub fn main() -> ExitCode {
 
 /// Arguments, the program's name first, in either grammar.
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
-    let args = grammar::flags(&command, args);
+    parse_by(&mut Cli::command(), args)
+}
+
+/// The same, by the definition of the arguments.
+fn parse_by(
+    command: &mut clap::Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<Cli, clap::Error> {
+    let args = grammar::flags(command, args);
     let mut matches = command.try_get_matches_from_mut(args)?;
-    Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
+    Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(command))?.checked(command)
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     let globals = &cli.globals;
     look_from_host()?;
     match &cli.verb {
-        Verb::Run(args) => run::run(args, globals)?,
-        Verb::Detach => detach::run(globals)?,
-        Verb::Status => status::run(globals)?,
-        Verb::Vni(args) => vni::run(args, globals)?,
-        Verb::Port(args) => port::run(args, globals)?,
-        Verb::Fdb(args) => fdb::run(args, globals)?,
-        Verb::Neigh(args) => neigh::run(args, globals)?,
-        Verb::Vtep(args) => vtep::run(args, globals)?,
-        Verb::Stats(args) => stats::run(args, globals)?,
-        Verb::Lab(args) => return lab::run(args, globals.json, globals.pretty),
+        None => return batch::run(&cli.batch, globals),
+        Some(Verb::Run(args)) => run::run(args, globals)?,
+        Some(Verb::Detach) => detach::run(globals)?,
+        Some(Verb::Stats(args)) => stats::run(args, globals)?,
+        Some(Verb::Lab(args)) => return lab::run(args, globals.json, globals.pretty),
+        Some(verb) => act(verb, globals, &mut globals.open()?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does what a command asks of a running instance.
+fn act(verb: &Verb, globals: &Globals, dataplane: &mut Dataplane) -> anyhow::Result<()> {
+    match verb {
+        Verb::Status => status::run(globals, dataplane),
+        Verb::Vni(args) => vni::run(args, globals, dataplane),
+        Verb::Port(args) => port::run(args, globals, dataplane),
+        Verb::Fdb(args) => fdb::run(args, globals, dataplane),
+        Verb::Neigh(args) => neigh::run(args, globals, dataplane),
+        Verb::Vtep(args) => vtep::run(args, globals, dataplane),
+        Verb::Run(_) | Verb::Detach | Verb::Stats(_) | Verb::Lab(_) => {
+            Err(crate::Error::invalid("command", "not one that can stand in a batch").into())
+        }
+    }
 }

@@ -10,9 +10,9 @@ use super::{
     Globals,
     output::Columns,
     values,
-    which::{HomeVni, Scope},
+    which::{HomeVni, Scope, once},
 };
-use crate::dataplane::{FdbState, NeighInfo, Neighbour, Origin};
+use crate::dataplane::{Dataplane, FdbState, NeighInfo, Neighbour, Origin};
 
 const AFTER: &str = "\
 Examples:
@@ -82,33 +82,59 @@ struct Del {
     nud: Option<()>,
 }
 
+impl NeighArgs {
+    /// A usual line of a batch, as clap would take it; see `FdbArgs::usual`.
+    pub(super) fn usual<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let (Some("neigh"), Some(verb @ ("add" | "replace" | "del"))) = (words.next(), words.next()) else {
+            return None;
+        };
+        let (mut addr, mut lladdr, mut router, mut nud) = (None, None, false, None);
+        let mut which = HomeVni::default();
+        while let Some(word) = words.next() {
+            match word {
+                "lladdr" => once(&mut lladdr, words.next()?.parse().ok()?)?,
+                "nud" => once(&mut nud, values::nud(words.next()?).ok()?)?,
+                "router" if !router && verb != "del" => router = true,
+                _ if which.usual(word, &mut words)? => {}
+                _ => once(&mut addr, values::ip(word).ok()?)?,
+            }
+        }
+        let (addr, which) = (addr?, which.given()?);
+        let verb = match verb {
+            "add" => Verb::Add(Entry { addr, lladdr: lladdr?, router, which, nud }),
+            "replace" => Verb::Replace(Entry { addr, lladdr: lladdr?, router, which, nud }),
+            _ => Verb::Del(Del { addr, which, lladdr, nud }),
+        };
+        Some(Self { verb })
+    }
+}
+
 impl Entry {
     fn neighbour(&self) -> Neighbour {
         Neighbour { lladdr: self.lladdr, router: self.router }
     }
 }
 
-pub(super) fn run(args: &NeighArgs, globals: &Globals) -> anyhow::Result<()> {
-    let mut dataplane = globals.open()?;
+pub(super) fn run(args: &NeighArgs, globals: &Globals, dataplane: &mut Dataplane) -> anyhow::Result<()> {
     match &args.verb {
         Verb::Add(entry) => {
-            let vni = entry.which.resolve(&dataplane)?;
+            let vni = entry.which.resolve(dataplane)?;
             dataplane.neigh_add(vni, entry.addr, entry.neighbour(), Origin::Command)?;
         }
         Verb::Replace(entry) => {
-            let vni = entry.which.resolve(&dataplane)?;
+            let vni = entry.which.resolve(dataplane)?;
             dataplane.neigh_replace(vni, entry.addr, entry.neighbour(), Origin::Command)?;
         }
         Verb::Del(del) => {
-            let vni = del.which.resolve(&dataplane)?;
+            let vni = del.which.resolve(dataplane)?;
             dataplane.neigh_del(vni, del.addr)?;
         }
         Verb::Show(scope) => {
-            let neighs = dataplane.neighs(scope.resolve(&dataplane)?)?;
+            let neighs = dataplane.neighs(scope.resolve(dataplane)?)?;
             globals.show(&neighs.iter().map(row).collect::<Vec<_>>(), || table(&neighs))?;
         }
         Verb::Flush(scope) => {
-            let vni = scope.resolve(&dataplane)?;
+            let vni = scope.resolve(dataplane)?;
             globals.removed(dataplane.neigh_flush(vni)?)?;
         }
     }

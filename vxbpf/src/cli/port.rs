@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error,
-    dataplane::{Mode, Origin, PortInfo, PortOptions},
+    dataplane::{Dataplane, Mode, Origin, PortInfo, PortOptions},
 };
 
 const AFTER: &str = "\
@@ -72,7 +72,7 @@ struct Add {
     isolated: Option<bool>,
 }
 
-pub(super) fn run(args: &PortArgs, globals: &Globals) -> anyhow::Result<()> {
+pub(super) fn run(args: &PortArgs, globals: &Globals, dataplane: &mut Dataplane) -> anyhow::Result<()> {
     match &args.verb {
         Verb::Add(add) => {
             let options = PortOptions {
@@ -80,12 +80,12 @@ pub(super) fn run(args: &PortArgs, globals: &Globals) -> anyhow::Result<()> {
                 mac_lock: add.mac_lock.clone(),
                 isolated: add.isolated.unwrap_or(false),
             };
-            let added = globals.open()?.port_add(&add.dev, add.vni, &options, Origin::Command)?;
+            let added = dataplane.port_add(&add.dev, add.vni, &options, Origin::Command)?;
             globals.warn(&added.warnings);
         }
-        Verb::Del { dev } => globals.open()?.port_del(dev)?,
+        Verb::Del { dev } => dataplane.port_del(dev)?,
         Verb::Show { dev, vni } => {
-            let mut ports = globals.open()?.ports()?;
+            let mut ports = dataplane.ports()?;
             if let Some(dev) = dev {
                 ports.retain(|port| port.dev == *dev);
                 if ports.is_empty() {

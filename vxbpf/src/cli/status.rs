@@ -5,10 +5,10 @@ use std::{net::IpAddr, time::Duration};
 use serde::Serialize;
 
 use super::{Globals, output::Columns, port};
-use crate::dataplane::{Mode, Status};
+use crate::dataplane::{Dataplane, Mode, Status};
 
-pub(super) fn run(globals: &Globals) -> anyhow::Result<()> {
-    let status = globals.open()?.status()?;
+pub(super) fn run(globals: &Globals, dataplane: &Dataplane) -> anyhow::Result<()> {
+    let status = dataplane.status()?;
     globals.show(&document(&status), || tables(&status))
 }
 

@@ -90,11 +90,33 @@ fn lines_of_a_row_mean_the_same() {
             "fdb show -ilab1 -s -j --vni 42",
         ],
         &["-v fdb -v", "-vv fdb", "fdb show -vv"],
+        &["-b lines", "--batch lines", "-batch lines", "--batch=lines"],
+        &["-i lab1 -force -j -batch -", "-force -b - -ji lab1", "--json --force -b - --instance lab1"],
     ];
     for row in rows {
         for line in *row {
             assert_eq!(meaning(line), meaning(row[0]), "{line}");
         }
+    }
+}
+
+#[test]
+fn lines_of_tutorials_are_usual() {
+    for line in [
+        "fdb add 02:42:c0:a8:00:03 dev vxlan1 self dst 192.168.104.3 vni 42 port 4789",
+        "fdb append 00:00:00:00:00:00 dev vxlan1 dst 192.168.104.3 self permanent",
+        "fdb replace 02:42:c0:a8:00:03 dst fd00::1 src_vni 42 vni 43 static",
+        "fdb del 02:42:c0:a8:00:03 vni 42",
+        "fdb add 02:42:c0:a8:00:03 port-dev veth1 vni 42 dynamic",
+    ] {
+        assert!(super::fdb::FdbArgs::usual(line.split(' ')).is_some(), "{line}");
+    }
+    for line in [
+        "neigh add 12.12.12.3 lladdr 02:42:c0:a8:00:03 dev vxlan1 nud permanent",
+        "neigh replace fd12::1 lladdr 02:42:c0:a8:00:03 router vni 42",
+        "neigh del 12.12.12.3 vni 42",
+    ] {
+        assert!(super::neigh::NeighArgs::usual(line.split(' ')).is_some(), "{line}");
     }
 }
 
@@ -185,6 +207,32 @@ proptest! {
         let got = parse_words(&words).map_err(|e| TestCaseError::fail(format!("{words:?}: {e}")))?;
         let wanted = parse_words(&canonical).map_err(|e| TestCaseError::fail(format!("{canonical:?}: {e}")))?;
         prop_assert_eq!(format!("{got:?}"), format!("{wanted:?}"), "{:?}", words);
+    }
+
+    /// What is read without clap is read as clap would, and clap takes it.
+    #[test]
+    fn usual_lines_mean_what_they_mean_to_clap(
+        object in prop::sample::select(vec!["fdb", "neigh"]),
+        verb in prop::sample::select(vec!["add", "append", "replace", "del", "show"]),
+        first in prop::sample::select(vec!["02:42:c0:a8:00:03", "00:00:00:00:00:00", "12.12.12.3", "fd00::1"]),
+        more in prop::collection::vec(prop::sample::select(vec![
+            "dst 192.168.104.3", "dst fd00::3", "dst x", "dst", "vni 42", "vni 16777216", "src_vni 7", "src-vni 7", "dev vxlan1",
+            "dev dst", "dev -x", "dev", "port 4790", "port 0", "port-dev veth1", "port_dev veth1", "permanent", "local",
+            "static", "temp", "dynamic", "self", "master", "lladdr 2:0:0:0:0:1", "lladdr 02:00:00:00:00:01", "router",
+            "nud permanent", "nud stale", "--vni 42", "via eth0", "02:42:c0:a8:00:04",
+        ]), 0..7),
+        at in any::<Index>(),
+    ) {
+        let mut pieces = more;
+        pieces.insert(at.index(pieces.len() + 1), first);
+        let line = format!("{object} {verb} {}", pieces.join(" "));
+        let words = || line.split_whitespace();
+        let usual = super::fdb::FdbArgs::usual(words()).map(super::Verb::Fdb);
+        let usual = usual.or_else(|| super::neigh::NeighArgs::usual(words()).map(super::Verb::Neigh));
+        if let Some(usual) = usual {
+            let clap = parsed(&line).map_err(|e| TestCaseError::fail(format!("{line}: {e}")))?;
+            prop_assert_eq!(format!("{:?}", Some(usual)), format!("{:?}", clap.verb), "{}", line);
+        }
     }
 
     /// No words make the grammar panic, and wrong ones always have a message.

@@ -7,7 +7,7 @@ use vxbpf_common::Vni;
 use super::{Globals, output::Columns, values};
 use crate::{
     Error,
-    dataplane::{ArpMiss, Df, Origin, Tos, Ttl, VniChange, VniInfo, VniOptions, VtepFilter},
+    dataplane::{ArpMiss, Dataplane, Df, Origin, Tos, Ttl, VniChange, VniInfo, VniOptions, VtepFilter},
 };
 
 const AFTER: &str = "\
@@ -113,16 +113,16 @@ impl Change {
     }
 }
 
-pub(super) fn run(args: &VniArgs, globals: &Globals) -> anyhow::Result<()> {
+pub(super) fn run(args: &VniArgs, globals: &Globals, dataplane: &mut Dataplane) -> anyhow::Result<()> {
     match &args.verb {
         Verb::Add(add) => {
             let options = add.to_change().apply(&VniOptions::default());
-            globals.open()?.vni_add(add.vni, &options, Origin::Command)?;
+            dataplane.vni_add(add.vni, &options, Origin::Command)?;
         }
-        Verb::Set(set) => globals.open()?.vni_set(set.vni, &set.to_change())?,
-        Verb::Del { vni } => globals.open()?.vni_del(*vni)?,
+        Verb::Set(set) => dataplane.vni_set(set.vni, &set.to_change())?,
+        Verb::Del { vni } => dataplane.vni_del(*vni)?,
         Verb::Show { vni } => {
-            let mut vnis = globals.open()?.vnis()?;
+            let mut vnis = dataplane.vnis()?;
             if let Some(vni) = vni {
                 vnis.retain(|info| info.vni == *vni);
                 if vnis.is_empty() {

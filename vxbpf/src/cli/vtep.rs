@@ -12,7 +12,7 @@ use super::{
     values,
     which::{HomeVni, Scope},
 };
-use crate::dataplane::{Origin, VtepInfo, VtepPolicy};
+use crate::dataplane::{Dataplane, Origin, VtepInfo, VtepPolicy};
 
 const AFTER: &str = "\
 A VTEP may send when the FDB or the flood list names it or it is allowed, and it is not denied.
@@ -52,19 +52,18 @@ struct Entry {
     which: HomeVni,
 }
 
-pub(super) fn run(args: &VtepArgs, globals: &Globals) -> anyhow::Result<()> {
-    let mut dataplane = globals.open()?;
+pub(super) fn run(args: &VtepArgs, globals: &Globals, dataplane: &mut Dataplane) -> anyhow::Result<()> {
     match &args.verb {
         Verb::Allow(entry) => {
-            let vni = entry.which.resolve(&dataplane)?;
+            let vni = entry.which.resolve(dataplane)?;
             dataplane.vtep_allow(vni, entry.addr, Origin::Command)?;
         }
         Verb::Deny(entry) => {
-            let vni = entry.which.resolve(&dataplane)?;
+            let vni = entry.which.resolve(dataplane)?;
             dataplane.vtep_deny(vni, entry.addr, Origin::Command)?;
         }
         Verb::Show(scope) => {
-            let vteps = dataplane.vteps(scope.resolve(&dataplane)?)?;
+            let vteps = dataplane.vteps(scope.resolve(dataplane)?)?;
             globals.show(&vteps.iter().map(row).collect::<Vec<_>>(), || table(&vteps, globals.statistics))?;
         }
     }

@@ -35,6 +35,26 @@ impl EntryVni {
         }
     }
 
+    /// Takes in a word of a usual line with its value; false if it is none of ours, `None` if the line is not usual.
+    pub(super) fn usual<'a>(
+        &mut self,
+        word: &str,
+        words: &mut impl Iterator<Item = &'a str>,
+    ) -> Option<bool> {
+        match word {
+            "vni" => once(&mut self.vni, words.next()?.parse().ok()?)?,
+            "src_vni" | "src-vni" => once(&mut self.src_vni, words.next()?.parse().ok()?)?,
+            "dev" => once(&mut self.dev, name(words.next()?)?)?,
+            _ => return Some(false),
+        }
+        Some(true)
+    }
+
+    /// Itself, if any of it is given.
+    pub(super) fn given(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
+
     /// The VNI on the wire, where it was given beside the local one.
     pub(super) fn wire(&self) -> Option<Vni> {
         self.vni.filter(|_| self.src_vni.is_some() || self.dev.is_some())
@@ -60,6 +80,25 @@ pub(super) struct HomeVni {
 }
 
 impl HomeVni {
+    /// Takes in a word of a usual line with its value; false if it is none of ours, `None` if the line is not usual.
+    pub(super) fn usual<'a>(
+        &mut self,
+        word: &str,
+        words: &mut impl Iterator<Item = &'a str>,
+    ) -> Option<bool> {
+        match word {
+            "vni" => once(&mut self.vni, words.next()?.parse().ok()?)?,
+            "dev" => once(&mut self.dev, name(words.next()?)?)?,
+            _ => return Some(false),
+        }
+        Some(true)
+    }
+
+    /// Itself, if any of it is given.
+    pub(super) fn given(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
+    }
+
     /// The VNI.
     pub(super) fn resolve(&self, dataplane: &Dataplane) -> Result<Vni> {
         resolve(self.vni, self.dev.as_deref(), |name| dataplane.vni_named(name))?
@@ -83,6 +122,16 @@ impl Scope {
     pub(super) fn resolve(&self, dataplane: &Dataplane) -> Result<Option<Vni>> {
         resolve(self.vni, self.dev.as_deref(), |name| dataplane.vni_named(name))
     }
+}
+
+/// Sets what a usual line says once.
+pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Option<()> {
+    slot.replace(value).is_none().then_some(())
+}
+
+/// A name in a usual line.
+pub(super) fn name(word: &str) -> Option<String> {
+    (!word.starts_with('-')).then(|| word.to_owned())
 }
 
 fn resolve(

@@ -20,26 +20,33 @@ use crate::{
 pub trait Target {
     /// Carries out one change, or nothing.
     fn change(&mut self, change: &Change) -> Result<()>;
+
+    /// Carries out changes in their order, until one fails: then those before it are done, and how many they are is given
+    /// with its error.
+    fn change_all(&mut self, changes: &[Change]) -> std::result::Result<(), (usize, Error)> {
+        let mut changes = changes.iter().enumerate();
+        changes.try_for_each(|(done, change)| self.change(change).map_err(|e| (done, e)))
+    }
 }
 
 /// Applies the changes in order. When one fails, those before it are undone, last first, and its error is returned.
 pub fn apply(target: &mut impl Target, changes: &[Change]) -> Result<()> {
-    for (done, change) in changes.iter().enumerate() {
-        if let Err(e) = target.change(change) {
-            match done {
-                0 => warn!("{change}: failed"),
-                _ => warn!("{change}: failed; undoing the changes before it, {done} in all"),
-            }
-            for change in changes.iter().take(done).rev() {
-                let inverse = change.inverse();
-                if let Err(e) = target.change(&inverse) {
-                    error!("{inverse}: cannot undo: {e}");
-                }
-            }
-            return Err(e);
-        }
+    let Err((done, e)) = target.change_all(changes) else { return Ok(()) };
+    let (before, failed) = changes.split_at(done);
+    let failed = failed.first().map(Change::to_string).unwrap_or_default();
+    match done {
+        0 => warn!("{failed}: failed"),
+        _ => warn!("{failed}: failed; undoing the changes before it, {done} in all"),
     }
-    Ok(())
+    let inverse: Vec<_> = before.iter().rev().map(Change::inverse).collect();
+    let mut left = inverse.as_slice();
+    while let Err((done, e)) = target.change_all(left) {
+        if let [change, ..] = left.split_at(done).1 {
+            error!("{change}: cannot undo: {e}");
+        }
+        left = left.get(done + 1..).unwrap_or_default();
+    }
+    Err(e)
 }
 
 /// What [`settle`] did.
@@ -52,7 +59,7 @@ pub struct Applied {
 }
 
 /// Makes a running instance equal to what is wanted, or leaves it as it is. Nobody else changes it meanwhile.
-pub fn settle(dataplane: &mut Dataplane, desired: &Desired) -> Result<Applied> {
+pub fn settle(dataplane: &mut Dataplane, desired: Desired) -> Result<Applied> {
     let dstport = dataplane.dstport();
     dataplane.exclusive(|dataplane| {
         let (desired, observed) = (desired.on(dstport), Observed::read(dataplane, dstport)?);
@@ -73,6 +80,31 @@ impl Target for Dataplane {
             Change::Vtep(vni, addr, step) => set_vtep(self, *vni, *addr, step),
         }
     }
+
+    fn change_all(&mut self, changes: &[Change]) -> std::result::Result<(), (usize, Error)> {
+        let mut done = 0;
+        for run in changes.chunk_by(|a, b| is_entry(a) && is_entry(b)).flat_map(|run| run.chunks(TOGETHER)) {
+            let one_by_one = |this: &mut Self| {
+                let mut run = run.iter().enumerate();
+                run.try_for_each(|(done, change)| this.change(change).map_err(|e| (done, e)))
+            };
+            let result = match run {
+                [_] => one_by_one(self),
+                _ => self.bulk(run.len(), one_by_one).unwrap_or_else(|e| Err((0, e))),
+            };
+            result.map_err(|(of_run, e)| (done + of_run, e))?;
+            done += run.len();
+        }
+        Ok(())
+    }
+}
+
+/// So many changes are held in memory at a time.
+const TOGETHER: usize = 1 << 20;
+
+/// Whether a change is one of those that can be made together.
+fn is_entry(change: &Change) -> bool {
+    matches!(change, Change::Flood(..) | Change::Fdb(..) | Change::Neigh(..))
 }
 
 fn set_vni(dataplane: &mut Dataplane, vni: Vni, step: &Step<VniOptions>) -> Result<()> {

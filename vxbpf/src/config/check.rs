@@ -14,14 +14,21 @@ use super::{
     Config,
     desired::{Decision, Desired, Port, Station, To, Tunnel, port_options},
     file::{FdbTable, File, NeighTable, Placed, PortTable, Remote, VniTable},
+    lines,
     locate::{Flaw, line},
 };
 use crate::dataplane::{FdbState, Limits, Mode, Neighbour, VniOptions, VtepFilter};
 
 /// Checks a file and turns it into what it wants.
 pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
-    let mut checker =
-        Checker { text, desired: Desired::default(), places: BTreeMap::new(), groups: BTreeMap::new() };
+    let mut checker = Checker {
+        text,
+        desired: Desired::default(),
+        places: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        stations: Vec::new(),
+        neighbours: Vec::new(),
+    };
     for table in &file.vni {
         checker.vni(table)?;
     }
@@ -35,7 +42,29 @@ pub(super) fn check(file: &File, text: &str) -> Result<Config, Flaw> {
     if let Some(limits) = &file.limits {
         check_limits(limits)?;
     }
-    Ok(Config { limits: file.limits.as_ref().map(|limits| *limits.get_ref()), desired: checker.desired })
+    let Checker { mut desired, stations, neighbours, .. } = checker;
+    desired.fdb = unique(text, stations, |(vni, mac)| format!("fdb {mac} vni {vni}"))?;
+    desired.neigh = unique(text, neighbours, |(vni, addr)| format!("neigh {addr} vni {vni}"))?;
+    Ok(Config { limits: file.limits.as_ref().map(|limits| *limits.get_ref()), desired })
+}
+
+/// Objects by their keys, each of which may be there once. There may be a million of them.
+fn unique<K: Ord, V>(
+    text: &str,
+    mut entries: Vec<(K, (V, usize))>,
+    name: impl Fn(&K) -> String,
+) -> Result<BTreeMap<K, V>, Flaw> {
+    // Stable: what is earlier in the file stays before what is later.
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let twice = entries.array_windows().find(|[(a, _), (b, _)]| a == b);
+    if let Some([(key, (_, first)), (_, (_, second))]) = twice {
+        return Err(Flaw { at: Some(*second), why: already(&name(key), line(text, *first)) });
+    }
+    Ok(entries.into_iter().map(|(key, (value, _))| (key, value)).collect())
+}
+
+fn already(object: &str, line: usize) -> String {
+    format!("{object} is there already, in line {line}: keep one")
 }
 
 fn check_limits(limits: &Spanned<Limits>) -> Result<(), Flaw> {
@@ -63,6 +92,9 @@ struct Checker<'a> {
     places: BTreeMap<String, usize>,
     /// How many remotes each group has.
     groups: BTreeMap<(Vni, Mac), usize>,
+    /// FDB entries with their places in the file, and neighbours.
+    stations: Vec<((Vni, Mac), (Station, usize))>,
+    neighbours: Vec<((Vni, IpAddr), (Neighbour, usize))>,
 }
 
 impl Checker<'_> {
@@ -76,7 +108,7 @@ impl Checker<'_> {
             }
             Entry::Occupied(entry) => {
                 let first = line(self.text, *entry.get());
-                Err(Flaw::at(place, format!("{} is there already, in line {first}: keep one", entry.key())))
+                Err(Flaw::at(place, already(entry.key(), first)))
             }
         }
     }
@@ -144,7 +176,15 @@ impl Checker<'_> {
             }
         }
         table.fdb.iter().try_for_each(|entry| self.fdb(vni, entry))?;
-        table.neigh.iter().try_for_each(|entry| self.neigh(vni, entry))
+        table.neigh.iter().try_for_each(|entry| self.neigh(vni, entry))?;
+        if let Some(stations) = &table.stations {
+            lines::of(self.text, stations).try_for_each(|line| self.fdb(vni, &lines::station(&line)?))?;
+        }
+        if let Some(neighbours) = &table.neighbours {
+            lines::of(self.text, neighbours)
+                .try_for_each(|line| self.neigh(vni, &lines::neighbour(&line)?))?;
+        }
+        Ok(())
     }
 
     fn flood(&mut self, vni: Vni, remote: &Spanned<Remote>) -> Result<(), Flaw> {
@@ -209,7 +249,6 @@ impl Checker<'_> {
         if mac.is_group() {
             return self.group(vni, table);
         }
-        self.once(format!("fdb {mac} vni {vni}"), &table.mac)?;
         let to = match (&table.dst, &table.dev) {
             (Some(dst), None) => To::Tunnel(tunnel(vni, table, dst)),
             (None, Some(dev)) => {
@@ -234,16 +273,15 @@ impl Checker<'_> {
             }
         };
         let state = table.state.map_or(FdbState::Permanent, |word| word.0);
-        self.desired.fdb.insert((vni, mac), Station { to, state });
+        self.stations.push(((vni, mac), (Station { to, state }, table.mac.span().start)));
         Ok(())
     }
 
     fn neigh(&mut self, vni: Vni, table: &NeighTable) -> Result<(), Flaw> {
         let addr = table.addr.get_ref().0;
         check_station(&table.lladdr)?;
-        self.once(format!("neigh {addr} vni {vni}"), &table.addr)?;
         let neighbour = Neighbour { lladdr: table.lladdr.get_ref().0, router: table.router };
-        self.desired.neigh.insert((vni, addr), neighbour);
+        self.neighbours.push(((vni, addr), (neighbour, table.addr.span().start)));
         Ok(())
     }
 }

@@ -74,19 +74,15 @@ pub enum Decision {
 
 impl Desired {
     /// The same with the instance's own UDP port spelled as "not given", as [`super::Observed`] has it.
-    pub fn on(&self, dstport: u16) -> Self {
-        let mut desired = self.clone();
-        desired.flood = self
-            .flood
-            .keys()
-            .map(|(vni, mac, tunnel)| ((*vni, *mac, tunnel.on(*vni, dstport)), ()))
-            .collect();
-        for ((vni, _), station) in &mut desired.fdb {
+    pub fn on(mut self, dstport: u16) -> Self {
+        let flood = std::mem::take(&mut self.flood).into_keys();
+        self.flood = flood.map(|(vni, mac, tunnel)| ((vni, mac, tunnel.on(vni, dstport)), ())).collect();
+        for ((vni, _), station) in &mut self.fdb {
             if let To::Tunnel(tunnel) = &mut station.to {
                 *tunnel = tunnel.on(*vni, dstport);
             }
         }
-        desired
+        self
     }
 }
 

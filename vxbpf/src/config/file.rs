@@ -54,6 +54,8 @@ pub(super) struct VniTable {
     pub(super) fdb: Vec<FdbTable>,
     #[serde(default)]
     pub(super) neigh: Vec<NeighTable>,
+    pub(super) stations: Option<Spanned<String>>,
+    pub(super) neighbours: Option<Spanned<String>>,
 }
 
 /// `[[vni.port]]`

@@ -9,6 +9,8 @@ mod change;
 mod check;
 mod desired;
 mod file;
+mod joined;
+mod lines;
 mod locate;
 #[cfg(test)]
 mod model;

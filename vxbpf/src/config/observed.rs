@@ -53,9 +53,12 @@ impl Observed {
         for info in dataplane.ports()? {
             observed.ports.insert(info.dev.clone(), Seen::new(port(&info), info.origin));
         }
-        for info in dataplane.fdb(&FdbFilter::default())? {
-            observed.entry(&info, dstport);
-        }
+        let mut fdb = Vec::new();
+        dataplane.fdb_each(&FdbFilter::default(), |info| {
+            fdb.extend(observed.entry(&info, dstport));
+        })?;
+        // Sorted as a whole by what makes the map.
+        observed.fdb = fdb.into_iter().collect();
         for neigh in dataplane.neighs(None)? {
             observed
                 .neigh
@@ -72,24 +75,22 @@ impl Observed {
         Ok(observed)
     }
 
-    fn entry(&mut self, info: &FdbInfo, dstport: u16) {
+    /// Takes an entry in; gives a station.
+    fn entry(&mut self, info: &FdbInfo, dstport: u16) -> Option<((Vni, Mac), Seen<Station>)> {
         let tunnel =
             info.dst.map(|addr| Tunnel { addr, vni: info.dst_vni, port: info.port }.on(info.vni, dstport));
-        match (tunnel, &info.dev) {
+        let to = match (tunnel, &info.dev) {
             // The group is an option of its VNI.
-            (Some(tunnel), _) if tunnel.addr.is_multicast() => {}
+            (Some(tunnel), _) if tunnel.addr.is_multicast() => return None,
             (Some(tunnel), _) if !info.mac.is_station() => {
                 self.flood.insert((info.vni, info.mac, tunnel), Seen::new((), info.origin));
+                return None;
             }
-            (Some(tunnel), _) => self.station(info, To::Tunnel(tunnel)),
-            (None, Some(dev)) if info.mac.is_station() => self.station(info, To::Port(dev.clone())),
-            (None, _) => {}
-        }
-    }
-
-    fn station(&mut self, info: &FdbInfo, to: To) {
-        let station = Station { to, state: info.state };
-        self.fdb.insert((info.vni, info.mac), Seen::new(station, info.origin));
+            (Some(tunnel), _) => To::Tunnel(tunnel),
+            (None, Some(dev)) if info.mac.is_station() => To::Port(dev.clone()),
+            (None, _) => return None,
+        };
+        Some(((info.vni, info.mac), Seen::new(Station { to, state: info.state }, info.origin)))
     }
 }
 
@@ -120,11 +121,12 @@ mod tests {
             updated: 0,
         };
         let mut observed = Observed::default();
-        observed.entry(&info, 4789);
-        observed.entry(&FdbInfo { mac: Mac::ZERO, port: Some(4790), ..info.clone() }, 4789);
+        let entry = observed.entry(&info, 4789);
+        let remote = observed.entry(&FdbInfo { mac: Mac::ZERO, port: Some(4790), ..info.clone() }, 4789);
+        assert_eq!(remote, None);
         let tunnel = Tunnel { addr: "192.168.104.3".parse().expect("address"), vni: None, port: None };
         let station = Station { to: To::Tunnel(tunnel), state: FdbState::Static };
-        assert_eq!(observed.fdb[&(vni, info.mac)], Seen::new(station, Origin::Config));
+        assert_eq!(entry, Some(((vni, info.mac), Seen::new(station, Origin::Config))));
         let flood: Vec<_> = observed.flood.keys().collect();
         assert_eq!(flood, [&(vni, Mac::ZERO, Tunnel { port: Some(4790), ..tunnel })]);
     }

@@ -10,6 +10,7 @@ use vxbpf_common::{Mac, Vni};
 use super::{
     change::{Change, Step},
     desired::{Desired, Station, To},
+    joined::joined,
     observed::{Observed, Seen},
 };
 use crate::dataplane::{Origin, VniOptions};
@@ -21,17 +22,12 @@ pub fn reconcile(desired: &Desired, observed: &Observed) -> Vec<Change> {
     // Without what is removed first, and without what was learned behind a port that is made anew before.
     let anew = wanted(&desired.ports, &observed.ports).filter(|(_, step)| step.from.is_some());
     let anew: BTreeSet<_> = anew.map(|(dev, _)| dev).collect();
-    let fdb_now: BTreeMap<_, _> = observed
-        .fdb
-        .iter()
-        .filter(|(key, seen)| {
-            let forgotten = matches!(&seen.value.to, To::Port(dev) if anew.contains(dev));
-            !forgotten && !displaced.contains_key(key)
-        })
-        .map(|(k, v)| (*k, v.clone()))
-        .collect();
+    let stays = |key: &(Vni, Mac), seen: &Seen<Station>| {
+        let forgotten = matches!(&seen.value.to, To::Port(dev) if anew.contains(dev));
+        !forgotten && !displaced.contains_key(key)
+    };
 
-    changes.extend(displaced.into_iter().map(|((vni, mac), seen)| Change::Fdb(vni, mac, removal(&seen))));
+    changes.extend(displaced.iter().map(|((vni, mac), seen)| Change::Fdb(*vni, *mac, removal(seen))));
     let port = |(dev, step)| Change::Port(dev, step);
     let flood = |((vni, mac, tunnel), step)| Change::Flood(vni, mac, tunnel, step);
     let fdb = |((vni, mac), step)| Change::Fdb(vni, mac, step);
@@ -40,13 +36,15 @@ pub fn reconcile(desired: &Desired, observed: &Observed) -> Vec<Change> {
 
     changes.extend(wanted(&desired.ports, &observed.ports).map(port));
     changes.extend(wanted(&desired.flood, &observed.flood).map(flood));
-    changes.extend(wanted(&desired.fdb, &fdb_now).map(fdb));
+    changes.extend(wanted_where(&desired.fdb, &observed.fdb, stays).map(fdb));
     changes.extend(reentered.into_iter().map(|(key, seen)| fdb((key, Step { from: None, to: Some(seen) }))));
     changes.extend(wanted(&desired.neigh, &observed.neigh).map(neigh));
     changes.extend(wanted(&desired.vteps, &observed.vteps).map(vtep));
 
     changes.extend(unwanted(&desired.flood, &observed.flood).map(flood));
-    changes.extend(unwanted(&desired.fdb, &fdb_now).map(fdb));
+    let gone = unwanted(&desired.fdb, &observed.fdb);
+    changes
+        .extend(gone.filter(|(key, step)| step.from.as_ref().is_some_and(|seen| stays(key, seen))).map(fdb));
     changes.extend(unwanted(&desired.neigh, &observed.neigh).map(neigh));
     changes.extend(unwanted(&desired.vteps, &observed.vteps).map(vtep));
     changes.extend(unwanted(&desired.ports, &observed.ports).map(port));
@@ -76,26 +74,38 @@ pub fn held(desired: &Desired, observed: &Observed) -> BTreeSet<Vni> {
 }
 
 /// What is to be added or changed. It becomes the config file's.
-fn wanted<K: Ord + Clone, T: Clone + PartialEq>(
-    desired: &BTreeMap<K, T>,
-    observed: &BTreeMap<K, Seen<T>>,
+fn wanted<'a, K: Ord + Clone, T: Clone + PartialEq>(
+    desired: &'a BTreeMap<K, T>,
+    observed: &'a BTreeMap<K, Seen<T>>,
+) -> impl Iterator<Item = (K, Step<T>)> + use<'a, K, T> {
+    wanted_where(desired, observed, |_, _| true)
+}
+
+/// The same, where only some of what is there stays until then.
+fn wanted_where<'a, K: Ord + Clone, T: Clone + PartialEq>(
+    desired: &'a BTreeMap<K, T>,
+    observed: &'a BTreeMap<K, Seen<T>>,
+    stays: impl Fn(&K, &Seen<T>) -> bool + 'a,
 ) -> impl Iterator<Item = (K, Step<T>)> {
-    let differing =
-        desired.iter().filter(|(key, value)| observed.get(key).is_none_or(|seen| seen.value != **value));
-    differing.map(|(key, value)| {
+    joined(desired, observed).filter_map(move |(key, value, seen)| {
+        let (value, seen) = (value?, seen.filter(|seen| stays(key, seen)));
+        if seen.is_some_and(|seen| seen.value == *value) {
+            return None;
+        }
         let to = Seen::new(value.clone(), Origin::Config);
-        (key.clone(), Step { from: observed.get(key).cloned(), to: Some(to) })
+        Some((key.clone(), Step { from: seen.cloned(), to: Some(to) }))
     })
 }
 
 /// What is to be removed: the config file's own that it no longer has.
-fn unwanted<K: Ord + Clone, D, T: Clone>(
-    desired: &BTreeMap<K, D>,
-    observed: &BTreeMap<K, Seen<T>>,
+fn unwanted<'a, K: Ord + Clone, D, T: Clone>(
+    desired: &'a BTreeMap<K, D>,
+    observed: &'a BTreeMap<K, Seen<T>>,
 ) -> impl Iterator<Item = (K, Step<T>)> {
-    let ours =
-        observed.iter().filter(|(key, seen)| seen.origin == Origin::Config && !desired.contains_key(key));
-    ours.map(|(key, seen)| (key.clone(), removal(seen)))
+    joined(desired, observed).filter_map(|(key, value, seen)| {
+        let seen = seen.filter(|seen| value.is_none() && seen.origin == Origin::Config)?;
+        Some((key.clone(), removal(seen)))
+    })
 }
 
 fn removal<T: Clone>(seen: &Seen<T>) -> Step<T> {

@@ -57,6 +57,9 @@ fn what_a_file_says_is_what_is_wanted() {
             "02:42:c0:a8:00:03 dst 192.168.104.3",
             "02:42:c0:a8:00:0a dst 192.168.104.4",
             "02:42:c0:a8:00:0b dst 192.168.104.4",
+            "02:42:c0:a8:00:0c dst 192.168.104.4",
+            "02:42:c0:a8:00:0d dst 192.168.104.4",
+            "02:42:c0:a8:00:0e dev veth2",
         ]
     );
     let neigh: Vec<_> = desired.neigh.iter().map(|((_, addr), n)| format!("{addr} {}", n.lladdr)).collect();
@@ -66,10 +69,31 @@ fn what_a_file_says_is_what_is_wanted() {
             "12.12.12.3 02:42:c0:a8:00:03",
             "12.12.12.10 02:42:c0:a8:00:0a",
             "12.12.12.11 02:42:c0:a8:00:0b",
+            "12.12.12.12 02:42:c0:a8:00:0c",
             "fd12::3 02:42:c0:a8:00:03",
+            "fd12::12 02:42:c0:a8:00:0c",
         ]
     );
     assert_eq!(desired.vteps.into_values().collect::<Vec<_>>(), [Decision::Allow]);
+}
+
+#[test]
+fn lines_say_what_tables_say() {
+    let tables = "[[vni]]\nvni = 42\n[[vni.port]]\ndev = 'veth1'\n\
+        [[vni.fdb]]\nmac = '02:00:00:00:00:01'\ndst = '192.0.2.1'\n\
+        [[vni.fdb]]\nmac = '02:00:00:00:00:02'\ndst = 'fd00::1'\nvni = 43\nport = 4790\nstate = 'static'\n\
+        [[vni.fdb]]\nmac = '02:00:00:00:00:03'\ndev = 'veth1'\nstate = 'dynamic'\n\
+        [[vni.fdb]]\nmac = '01:00:5e:00:00:05'\ndst = '192.0.2.1'\n\
+        [[vni.neigh]]\naddr = '192.0.2.1'\nlladdr = '02:00:00:00:00:01'\n\
+        [[vni.neigh]]\naddr = 'fd12::1'\nlladdr = '02:00:00:00:00:02'\nrouter = true\n";
+    let lines = "[[vni]]\nvni = 42\nstations = \"\"\"\n\
+        02:00:00:00:00:01 dst 192.0.2.1   # the first\n\n  # and\n\
+        02:00:00:00:00:02 static vni 43 dst fd00::1 port 4790\n\
+        02:00:00:00:00:03 dev veth1 dynamic\n\
+        01:00:5e:00:00:05 dst 192.0.2.1 permanent\"\"\"\n\
+        neighbours = '''\n192.0.2.1 lladdr 02:00:00:00:00:01\nfd12::1 router lladdr 02:00:00:00:00:02\n'''\n\
+        [[vni.port]]\ndev = 'veth1'\n";
+    assert_eq!(parse("x.toml", lines).expect("parses"), parse("x.toml", tables).expect("parses"));
 }
 
 #[test]
@@ -238,6 +262,46 @@ fn what_cannot_be_is_said_with_its_place() {
             "[[vni.neigh]]\naddr='192.0.2.1'\nlladdr='02:00:00:00:00:01'\n\
              [[vni.neigh]]\naddr='::ffff:192.0.2.1'\nlladdr='02:00:00:00:00:01'",
             "7: vni.neigh.addr: neigh 192.0.2.1 vni 42 is there already, in line 4: keep one",
+        ),
+        // Entries as lines.
+        (
+            "stations = '''\n# none\n\n02:00:00:00:00:01 dst 192.0.2.1\n02:00 dst 192.0.2.1\n'''",
+            "7: vni.stations: \"02:00\" is not a MAC address: six bytes in hex",
+        ),
+        (
+            "stations = '02:00:00:00:00:01 dst 192.0.2.1 via 192.0.2.2'",
+            "3: vni.stations: \"via\" is one word too many, as in MAC dst ADDR",
+        ),
+        ("stations = '02:00:00:00:00:01 dst'", "3: vni.stations: dst needs a value"),
+        (
+            "stations = '02:00:00:00:00:01 dst 192.0.2.1 dst 192.0.2.1'",
+            "3: vni.stations: dst is there twice: keep one",
+        ),
+        (
+            "stations = '02:00:00:00:00:01'",
+            "3: vni.stations: fdb 02:00:00:00:00:01 vni 42: say where it is, with",
+        ),
+        ("stations = ['02:00:00:00:00:01']", "3: vni.stations: invalid type: sequence, expected a string"),
+        (
+            "stations = '''\n02:00:00:00:00:01 dst 192.0.2.1\n02:00:00:00:00:01 dst 192.0.2.2 static'''",
+            "5: vni.stations: fdb 02:00:00:00:00:01 vni 42 is there already, in line 4: keep one",
+        ),
+        (
+            "stations = '''\n02:00:00:00:00:01 dst 192.0.2.1'''\n[[vni.fdb]]\nmac = '02:00:00:00:00:01'\ndst = '192.0.2.2'",
+            "4: vni.stations: fdb 02:00:00:00:00:01 vni 42 is there already, in line 6: keep one",
+        ),
+        // With an escape in it, a text is not in the file as it is read: the line of its key must do.
+        (
+            "stations = \"\"\"\n02:00:00:00:00:01 dst\\u0020192.0.2.1\n02:00\"\"\"",
+            "3: vni.stations: \"02:00\" is not a MAC address",
+        ),
+        (
+            "neighbours = '''192.0.2.1 lladdr 02:00:00:00:00:01 router\n192.0.2.2'''",
+            "4: vni.neighbours: needs lladdr MAC",
+        ),
+        (
+            "neighbours = '192.0.2.1 lladdr 02:00:00:00:00:01 port 3'",
+            "3: vni.neighbours: \"port\" is one word too many, as in ADDR lladdr MAC [router]",
         ),
         // Sizes.
         ("[limits]\nfdb = 0", "3: limits: fdb is 0, but a table has at least 1 entry"),

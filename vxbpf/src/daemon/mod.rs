@@ -14,7 +14,7 @@ mod words;
 use std::{net::SocketAddr, path::PathBuf, pin::pin, time::Duration};
 
 use futures_util::StreamExt as _;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{error, info, warn};
 
 use self::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// How often expired entries are removed. They are not seen by look-ups from the moment they expire.
 const SWEEP: Duration = Duration::from_secs(10);
+/// Where a table is so large that this takes longer than one part of so many of the time, it is done less often.
+const SWEEP_SHARE: u32 = 100;
 /// How often repeated drops are summed up in the log.
 const SUM_UP: Duration = Duration::from_secs(1);
 
@@ -112,7 +114,7 @@ async fn serve_until_stopped(
     // Before the ports are looked at for the first time, so that none vanishes unseen.
     let mut changes = pin!(netdev::link_changes().await?);
     let mut log = EventLog::new(service.events()?, service.instance())?;
-    if let Some(config) = &ready.config {
+    if let Some(config) = ready.config {
         service.apply(config)?;
     }
     if let Some(listener) = listener {
@@ -122,9 +124,8 @@ async fn serve_until_stopped(
         );
         tokio::spawn(metrics::serve(listener, service.instance().clone()));
     }
-    let mut sweep = interval(SWEEP);
+    let mut sweep = pin!(sleep(Duration::ZERO));
     let mut sum_up = interval(SUM_UP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     sum_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut listening, mut watching) = (true, true);
     *is_ready = true;
@@ -139,8 +140,12 @@ async fn serve_until_stopped(
                     break;
                 }
             },
-            // The first tick is now.
-            _ = sweep.tick() => service.sweep(),
+            () = &mut sweep => {
+                let begun = Instant::now();
+                service.sweep();
+                let pause = SWEEP.max(begun.elapsed() * SWEEP_SHARE);
+                sweep.as_mut().reset(Instant::now() + pause);
+            }
             _ = sum_up.tick() => log.sum_up(),
             drained = log.drain(), if listening => if let Err(e) = drained {
                 error!("events are no longer logged: {e}");

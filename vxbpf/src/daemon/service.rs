@@ -50,14 +50,14 @@ impl Service {
         let name = self.instance();
         let count =
             |n: Result<usize>, what: &str| n.map_or_else(|_| format!("? {what}s"), |n| plural(n, what));
-        let vnis = count(self.dataplane.vnis().map(|vnis| vnis.len()), "VNI");
+        let vnis = count(self.dataplane.vni_count(), "VNI");
         let ports = count(self.dataplane.ports().map(|ports| ports.len()), "port");
         format!("instance {name} forwards on {}, {vnis}, {ports}", self.settings.iface)
     }
 
     /// Makes the running state equal to a config file; all of it or nothing.
-    pub(super) fn apply(&mut self, config: &Config) -> Result<()> {
-        let applied = config::settle(&mut self.dataplane, &config.desired)?;
+    pub(super) fn apply(&mut self, config: Config) -> Result<()> {
+        let applied = config::settle(&mut self.dataplane, config.desired)?;
         // A page of them; of the rest who asks for it.
         let (told, more) = applied.changes.split_at(applied.changes.len().min(CHANGES));
         told.iter().for_each(|change| info!("config: {change}"));
@@ -82,7 +82,7 @@ impl Service {
             if config.limits.is_some_and(|limits| limits != self.settings.limits) {
                 warn!("{}: limits are fixed when the instance is first started; not changed", path.display());
             }
-            self.apply(&config)
+            self.apply(config)
         });
         match reloaded {
             Ok(()) => info!("{}: reloaded", path.display()),

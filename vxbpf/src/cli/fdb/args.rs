@@ -18,35 +18,35 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Entry {
     /// The station; 00:00:00:00:00:00 is the flood list; a multicast MAC has a list of its own
-    mac: Mac,
+    pub(super) mac: Mac,
     #[command(flatten)]
-    to: To,
+    pub(super) to: To,
     #[command(flatten)]
-    which: EntryVni,
+    pub(super) which: EntryVni,
     /// UDP port of the remote [default: dstport of the instance]
     #[arg(long, value_parser = values::udp_port, conflicts_with = "port_dev")]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     #[command(flatten)]
-    state: StateWord,
+    pub(super) state: StateWord,
     #[command(flatten)]
-    _idle: Idle,
+    pub(super) _idle: Idle,
 }
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct To {
+pub(super) struct To {
     /// The remote VTEP it is behind
     #[arg(long, value_name = "ADDR", value_parser = values::ip)]
-    dst: Option<IpAddr>,
+    pub(super) dst: Option<IpAddr>,
     /// The local port it is behind
     #[arg(long, value_name = "DEV", alias = "port_dev")]
-    port_dev: Option<String>,
+    pub(super) port_dev: Option<String>,
 }
 
 /// Three words of which one may stand.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(multiple = false)]
-struct StateWord {
+pub(super) struct StateWord {
     /// State: never ages, never moves; the default of new entries
     #[arg(long, alias = "local")]
     permanent: bool,
@@ -60,7 +60,7 @@ struct StateWord {
 
 /// Words of iproute2 that change nothing here.
 #[derive(Debug, Args)]
-struct Idle {
+pub(super) struct Idle {
     /// Accepted, changes nothing
     #[arg(long = "self")]
     own: bool,
@@ -69,7 +69,25 @@ struct Idle {
     via: Option<()>,
 }
 
+impl Idle {
+    /// What a usual line of a batch says of these.
+    pub(super) fn usual(own: bool) -> Self {
+        Self { own, via: None }
+    }
+}
+
 impl StateWord {
+    /// That word of a usual line of a batch, if it is one.
+    pub(super) fn usual(word: &str) -> Option<Self> {
+        let none = Self::default();
+        match word {
+            "permanent" | "local" => Some(Self { permanent: true, ..none }),
+            "static" | "temp" => Some(Self { statically: true, ..none }),
+            "dynamic" => Some(Self { dynamic: true, ..none }),
+            _ => None,
+        }
+    }
+
     fn state(&self) -> Option<FdbState> {
         let words = [
             (self.permanent, FdbState::Permanent),
@@ -104,19 +122,19 @@ pub(super) struct Del {
     /// Only if it is behind this remote VTEP; of the flood list or a multicast MAC, the remote [default: all]
     #[arg(long, value_name = "ADDR", value_parser = values::ip)]
     #[arg(conflicts_with = "port_dev")]
-    dst: Option<IpAddr>,
+    pub(super) dst: Option<IpAddr>,
     /// Only if it is behind this local port
     #[arg(long, value_name = "DEV", alias = "port_dev")]
     pub(super) port_dev: Option<String>,
     #[command(flatten)]
-    which: EntryVni,
+    pub(super) which: EntryVni,
     /// UDP port of that remote [default: dstport of the instance]
     #[arg(long, value_parser = values::udp_port, conflicts_with = "port_dev")]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     #[command(flatten)]
-    _state: StateWord,
+    pub(super) _state: StateWord,
     #[command(flatten)]
-    _idle: Idle,
+    pub(super) _idle: Idle,
 }
 
 impl Del {

@@ -97,6 +97,11 @@ fn wrong_commands_say_what_is_wrong() {
         ),
         ("-i a/b status", "error: instance: \"a/b\" is not an instance name: 1 to 15 letters"),
         ("-i a status -i b", "error: instance is given twice\n"),
+        ("-b lines status", "error: batch and command exclude each other\nhint: vxbpf "),
+        ("-b", "error: batch needs a value: batch FILE\n"),
+        ("-force", "error: missing: batch FILE\nhint: vxbpf "),
+        ("-force status", "error: "),
+        ("fdb show -b lines", "error: unknown option -b\n"),
         ("-q -v status", "error: quiet and verbose exclude each other\n"),
     ];
     let mut wrong = String::new();
