@@ -60,8 +60,13 @@ impl Said {
 
 /// A command that ends by itself, or is ended.
 pub fn limited(program: impl AsRef<OsStr>) -> Command {
+    limited_to(LIMIT_SECS, program)
+}
+
+/// The same within a number of seconds.
+fn limited_to(secs: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("timeout");
-    command.args(["-k", "1", LIMIT_SECS]).arg(program).stdin(Stdio::null());
+    command.args(["-k", "1", secs]).arg(program).stdin(Stdio::null());
     command
 }
 
@@ -115,8 +120,8 @@ pub fn batch_in(netns: &Netns, program: &str, lines: &[String]) -> Said {
 /// The same for very many lines, within a number of seconds.
 #[track_caller]
 pub fn batch_within(netns: &Netns, secs: &str, program: &str, lines: &[String]) -> Said {
-    let mut command = Command::new("timeout");
-    command.args(["-k", "1", secs, program, "-batch", "-"]);
+    let mut command = limited_to(secs, program);
+    command.args(["-batch", "-"]);
     feed_in(netns, command, &lines.join("\n"))
 }
 
@@ -129,7 +134,6 @@ pub fn vxbpf_batch_in(netns: &Netns, instance: &str, options: &str, text: &str) 
 }
 
 /// Runs a command in a namespace with a text as its standard input.
-#[track_caller]
 fn feed_in(netns: &Netns, mut command: Command, text: &str) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = netns.run(|| command.spawn().context("start it")).expect("start a batch");
