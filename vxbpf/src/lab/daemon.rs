@@ -25,7 +25,8 @@ use crate::{
 
 /// Loading and verifying the programs takes well below a second; a busy machine may take many times that.
 const START: Duration = Duration::from_secs(20);
-const STOP: Duration = Duration::from_secs(5);
+/// One that is still being started hears of it when it has loaded its programs.
+const STOP: Duration = START;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Starts the daemon of an instance in a node's namespace, and waits until it says that it is ready.
