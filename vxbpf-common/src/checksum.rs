@@ -29,7 +29,13 @@ pub const fn of_words(sum: u64) -> [u8; 2] {
 /// Checksum of an IPv4 header without options, its `check` field taken as zero. Network order.
 #[inline]
 pub fn ipv4(ip: &Ipv4Hdr) -> [u8; 2] {
-    (!fold(sum(ip))).to_ne_bytes()
+    ipv4_with(ip, addresses4(ip))
+}
+
+/// The same, when the sum of the addresses is known.
+#[inline(always)]
+pub fn ipv4_with(ip: &Ipv4Hdr, address_sum: u32) -> [u8; 2] {
+    (!fold(rest(ip) + address_sum)).to_ne_bytes()
 }
 
 /// Whether a header without options carries its checksum: then its words sum up to all ones.
@@ -42,18 +48,24 @@ pub fn is_right(ip: &Ipv4Hdr) -> bool {
 /// taken, those of the sum come out the same (RFC 1071 section 2).
 #[inline]
 fn sum(ip: &Ipv4Hdr) -> u32 {
+    rest(ip) + addresses4(ip)
+}
+
+/// That of its addresses.
+#[inline(always)]
+pub fn addresses4(ip: &Ipv4Hdr) -> u32 {
+    let halves = |addr| {
+        let addr = u32::from_ne_bytes(addr);
+        (addr & 0xffff) + (addr >> 16)
+    };
+    halves(ip.src_addr) + halves(ip.dst_addr)
+}
+
+/// That of all but its addresses.
+#[inline(always)]
+fn rest(ip: &Ipv4Hdr) -> u32 {
     let w = |b: [u8; 2]| u32::from(u16::from_ne_bytes(b));
-    let [s0, s1, s2, s3] = ip.src_addr;
-    let [d0, d1, d2, d3] = ip.dst_addr;
-    w([ip.vihl, ip.tos])
-        + w(ip.tot_len)
-        + w(ip.id)
-        + w(ip.frags)
-        + w([ip.ttl, ip.proto])
-        + w([s0, s1])
-        + w([s2, s3])
-        + w([d0, d1])
-        + w([d2, d3])
+    w([ip.vihl, ip.tos]) + w(ip.tot_len) + w(ip.id) + w(ip.frags) + w([ip.ttl, ip.proto])
 }
 
 /// The checksum after one 16-bit word of the summed data changed (RFC 1624 equation 3). Network order.

@@ -6,6 +6,7 @@ pub mod addr;
 pub mod ageing;
 pub mod checksum;
 pub mod counters;
+pub mod decision;
 pub mod drop_reason;
 pub mod ecn;
 pub mod entropy;
@@ -30,7 +31,7 @@ pub use vni::Vni;
 
 /// Version of everything in this crate that is stored in a pinned map. A change of a key, a value, a
 /// number or a meaning moves it; pins of another version are refused, never reinterpreted.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Nanoseconds in a second: the unit of every stored time is CLOCK_MONOTONIC nanoseconds, which is
 /// what `bpf_ktime_get_coarse_ns` returns.

@@ -8,7 +8,7 @@ use network_types::{eth::EtherType, vxlan::VxlanHdr};
 pub use v4::{IPV4_DF, Outer4};
 pub use v6::Outer6;
 
-use crate::{Addr, Mac, Vni, instance::Instance};
+use crate::{Addr, Mac, Vni};
 
 /// Ethertype of IPv4 as the field of an `EthHdr` holds it (network order, native integer).
 pub const ETH_IPV4: u16 = EtherType::Ipv4 as u16;
@@ -30,10 +30,25 @@ pub trait Outer: Copy {
     /// Whether the IP version is 6.
     const IS_IPV6: bool;
 
+    /// What the headers of all frames of a tunnel share: addresses, VNI and UDP port. `None` if the addresses are of the
+    /// other version.
+    fn template(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac) -> Option<Self>;
+
+    /// The sum of its addresses, for [`Outer::complete`].
+    fn address_sum(&self) -> u32;
+
+    /// Makes a template the headers of an inner frame of `inner_len` bytes. The longest GSO frame the kernel makes leaves
+    /// room in the 16-bit lengths for tunnel headers (`sk_gso_max_size` is less by MAX_TCP_HEADER).
+    fn complete(&mut self, address_sum: u32, flow: &FlowMarks, inner_len: u32);
+
     /// The headers around an inner frame of `inner_len` bytes. `None` if the tunnel's addresses are of the other
-    /// version. The longest GSO frame the kernel makes leaves room in the 16-bit lengths for tunnel headers
-    /// (`sk_gso_max_size` is less by MAX_TCP_HEADER).
-    fn new(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac, inner_len: u32) -> Option<Self>;
+    /// version.
+    #[inline(always)]
+    fn new(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac, flow: &FlowMarks, inner_len: u32) -> Option<Self> {
+        let mut outer = Self::template(tunnel, src_mac, dst_mac)?;
+        outer.complete(outer.address_sum(), flow, inner_len);
+        Some(outer)
+    }
 
     /// Whether this is a whole UDP datagram to a port, right behind the fixed IP header, which is intact (RFC 1122 section
     /// 3.2.1.2). Anything else on the wire, fragments included, is for the kernel, which drops what is broken.
@@ -77,22 +92,26 @@ pub const fn bytes<T>() -> u32 {
     size_of::<T>() as u32
 }
 
-/// What the outer headers say, but for the link layer and the lengths.
-#[repr(C, align(8))]
+/// Between whom a tunnel is, and for which VNI.
 #[derive(Clone, Copy, Debug)]
 pub struct Tunnel {
     /// Our VTEP address.
     pub local: Addr,
     /// The remote VTEP's address.
     pub remote: Addr,
-    /// UDP source port, network order.
-    pub srcport: [u8; 2],
     /// UDP destination port, network order.
     pub dstport: [u8; 2],
     /// VNI on the wire.
     pub vni: Vni,
-    /// IPv4 identification; free to be zero when `df` is set (RFC 6864 section 4.1). On an even offset, for a copy
-    /// of this on the stack of the data path.
+}
+
+/// What the outer headers say of the inner flow.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug)]
+pub struct FlowMarks {
+    /// UDP source port, network order.
+    pub srcport: [u8; 2],
+    /// IPv4 identification; free to be zero when `df` is set (RFC 6864 section 4.1).
     pub id: [u8; 2],
     /// Time to live or hop limit.
     pub ttl: u8,
@@ -100,14 +119,6 @@ pub struct Tunnel {
     pub tos: u8,
     /// Don't fragment. (IPv6 is never fragmented on its way.)
     pub df: bool,
-}
-
-impl Tunnel {
-    /// The same towards another remote, from our address of its family.
-    #[inline(always)]
-    pub fn to(self, instance: &Instance, remote: Addr, vni: Vni, dstport: [u8; 2]) -> Self {
-        Self { local: instance.local_for(remote), remote, vni, dstport, ..self }
-    }
 }
 
 /// The low 16 bits in network order.

@@ -64,6 +64,30 @@ pub struct VniConfig {
     pub group: Addr,
 }
 
+/// What the outer headers say beside where they lead: as in `VniConfig`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Marks {
+    /// `VNI_*` bits.
+    pub flags: u32,
+    /// Outer TTL when not inherited.
+    pub ttl: u8,
+    /// Outer DSCP and ECN byte when not inherited.
+    pub tos: u8,
+    /// `DF_*`.
+    pub df: u8,
+    /// Zero.
+    pub reserved: u8,
+}
+
+impl Marks {
+    /// Whether a `VNI_*` bit is set.
+    #[inline]
+    pub const fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+}
+
 /// Learn source addresses, from ports and from the underlay.
 pub const VNI_LEARNING: u32 = 1 << 0;
 /// An ARP request or neighbour solicitation that the neighbour table cannot answer is dropped instead of flooded.
@@ -88,9 +112,15 @@ impl VniConfig {
     pub const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
+
+    /// What the outer headers of its frames say.
+    #[inline(always)]
+    pub const fn marks(&self) -> Marks {
+        Marks { flags: self.flags, ttl: self.ttl, tos: self.tos, df: self.df, reserved: 0 }
+    }
 }
 
-map_types!(VniConfig = 56);
+map_types!(VniConfig = 56, Marks = 8);
 
 #[cfg(feature = "user")]
 mod text {

@@ -6,10 +6,12 @@
 
 use network_types::eth::EthHdr;
 use vxbpf_common::{
-    Addr, DropReason, Mac,
+    Addr, DropReason, Mac, Vni,
     counters::Counters,
+    decision::{Decision, LIFETIME, NOTHING, UNDERLAY},
     event::{KIND_DROP, KIND_MISS},
     nexthop::NextHop,
+    vni::VniConfig,
 };
 
 use crate::{
@@ -60,12 +62,16 @@ pub struct Account {
     pub(crate) now: u64,
     /// Number of its VNI.
     pub(crate) vni: u32,
-    /// Counters of its VNI.
-    pub(crate) vni_slot: u32,
-    /// Counters of the port it came from.
-    pub(crate) port_slot: u32,
-    /// Counters of the VTEP it came from or goes to.
-    pub(crate) vtep_slot: u32,
+    /// What holds for the next frame like it, too.
+    pub(crate) decision: Decision,
+    /// Until when it does, CLOCK_MONOTONIC nanoseconds.
+    pub(crate) until: u64,
+    /// Until when what was found of its source does.
+    pub(crate) heard_until: u64,
+    /// Until when the way to its remote does.
+    pub(crate) way_until: u64,
+    /// Generation of the tables before they were asked.
+    pub(crate) generation: u64,
     /// Its inner source and destination.
     pub(crate) src: Mac,
     pub(crate) dst: Mac,
@@ -77,13 +83,7 @@ pub struct Account {
     pub(crate) learned: Option<u8>,
     /// It is for a group that has a list of its own.
     pub(crate) grouped: bool,
-    /// The interface it leaves by.
-    pub(crate) out: u32,
-    /// Counters of the port it goes to.
-    pub(crate) out_slot: u32,
-    /// The remote it goes to, its UDP port, and the VNI there.
-    pub(crate) remote: Addr,
-    pub(crate) dstport: [u8; 2],
+    /// The VNI that the other end knows it by.
     pub(crate) dst_vni: u32,
     /// The way there.
     pub(crate) hop: NextHop,
@@ -105,9 +105,12 @@ impl Account {
         account.len = pkt.len() + pkt.hidden_len();
         account.now = events::now();
         account.vni = 0;
-        account.vni_slot = NO_SLOT;
-        account.port_slot = NO_SLOT;
-        account.vtep_slot = NO_SLOT;
+        account.decision.verdict = NOTHING;
+        account.decision.remote = Addr::NONE;
+        account.decision.vni_slot = NO_SLOT;
+        account.decision.port_slot = NO_SLOT;
+        account.decision.vtep_slot = NO_SLOT;
+        account.until = account.now + LIFETIME;
         account.src = Mac::ZERO;
         account.from = Place::NOWHERE;
         account.before = Place::NOWHERE;
@@ -117,11 +120,31 @@ impl Account {
         Some(account)
     }
 
+    /// Notes the VNI; what is found in its tables from here on is of this generation.
+    #[inline(always)]
+    pub(crate) fn enter(&mut self, vni: Vni, config: &VniConfig) {
+        self.vni = vni.get();
+        self.decision.vni_slot = config.slot;
+        self.decision.marks = config.marks();
+        self.decision.vni = vni.get();
+        self.decision.ageing = config.ageing;
+        // Of user space it was read before the VNI's options were.
+        self.generation = self.generation.wrapping_add(maps::generation(config.slot));
+    }
+
     /// Notes the inner addresses.
     #[inline(always)]
     pub(crate) fn frame(&mut self, eth: &EthHdr) {
         self.src = Mac::new(eth.src_addr);
         self.dst = Mac::new(eth.dst_addr);
+    }
+
+    /// What was found holds until then at most.
+    #[inline(always)]
+    pub(crate) fn holds_until(&mut self, time: u64) {
+        if time < self.until {
+            self.until = time;
+        }
     }
 
     /// The end of the walk.
@@ -133,7 +156,7 @@ impl Account {
     /// The interface the packet leaves by.
     #[inline(always)]
     pub fn out(&self) -> u32 {
-        self.out
+        self.decision.out
     }
 
     /// Counts and reports the packet, now that its fate is known. What is passed on is not ours to count.
@@ -144,22 +167,22 @@ impl Account {
         }
         let len = u64::from(self.len);
         match direction {
-            Direction::FromPort => received(self.port_slot, len, self.outcome),
+            Direction::FromPort => received(self.decision.port_slot, len, self.outcome),
             Direction::FromUnderlay => {
-                received(self.vni_slot, len, self.outcome);
-                received(self.vtep_slot, len, self.outcome);
+                received(self.decision.vni_slot, len, self.outcome);
+                received(self.decision.vtep_slot, len, self.outcome);
             }
             Direction::FromHelper => {}
         }
         match self.outcome {
-            Ok(Verdict::Port | Verdict::Peer) => sent(self.out_slot, len),
+            Ok(Verdict::Port | Verdict::Peer) => sent(self.decision.out_slot, len),
             // (What the helper device sends on was counted when it was sent there; it has no slots.)
             Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve) => {
-                sent(self.vni_slot, len);
-                sent(self.vtep_slot, len);
+                sent(self.decision.vni_slot, len);
+                sent(self.decision.vtep_slot, len);
             }
             // An answered request is a frame that the port got.
-            Ok(Verdict::Reply) => sent(self.port_slot, len),
+            Ok(Verdict::Reply) => sent(self.decision.port_slot, len),
             // A group is flooded by nature; an unknown station is worth telling.
             Ok(Verdict::Flood) if direction != Direction::FromHelper && !self.dst.is_group() => {
                 events::report(KIND_MISS, self)
@@ -167,7 +190,7 @@ impl Account {
             Ok(Verdict::Pass | Verdict::Flood) => {}
             Err(reason) => {
                 if direction == Direction::FromPort {
-                    not_sent(self.vni_slot);
+                    not_sent(self.decision.vni_slot);
                 }
                 maps::count_drop(reason);
                 events::report(KIND_DROP, self);
@@ -182,6 +205,31 @@ impl Account {
             events::report(kind, self);
         }
     }
+}
+
+/// Counts a frame of `len` bytes that took a remembered decision. (As [`Account::settle`] does.)
+#[inline(always)]
+pub(crate) fn forwarded(direction: Direction, known: &Decision, len: u32) {
+    if known.verdict == UNDERLAY {
+        return encapsulated(known.port_slot, known.vni_slot, known.vtep_slot, len);
+    }
+    let len = u64::from(len);
+    if direction == Direction::FromPort {
+        received(known.port_slot, len, Ok(Verdict::Port));
+    } else {
+        received(known.vni_slot, len, Ok(Verdict::Port));
+        received(known.vtep_slot, len, Ok(Verdict::Port));
+    }
+    sent(known.out_slot, len);
+}
+
+/// Counts a frame from a port to a remote.
+#[inline(always)]
+pub(crate) fn encapsulated(port_slot: u32, vni_slot: u32, vtep_slot: u32, len: u32) {
+    let len = u64::from(len);
+    received(port_slot, len, Ok(Verdict::Underlay));
+    sent(vni_slot, len);
+    sent(vtep_slot, len);
 }
 
 /// Counts a flooded copy of `len` bytes in up to two slots, or the reason why there is none.

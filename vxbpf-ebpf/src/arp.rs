@@ -17,7 +17,7 @@ const REPLY: [u8; 2] = [0, 2];
 #[inline(always)]
 pub(crate) fn answer<P: Packet>(
     pkt: &mut P,
-    account: &Account,
+    account: &mut Account,
     config: &VniConfig,
 ) -> Option<verdict::Result> {
     let request = pkt.load::<ArpHdr>(size_of::<EthHdr>()).filter(is_question)?;

@@ -5,19 +5,22 @@ use network_types::{
     ip::{Ipv4Hdr, Ipv6Hdr},
 };
 use vxbpf_common::{
-    DropReason, Vni, checksum,
+    DropReason, Mac, Vni, checksum,
     counters::OTHER_SLOT,
+    decision::{DecisionKey, NOTHING, PASS, PORT},
     ecn,
     outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, bytes, vxlan_is_plain},
     vni::VNI_VTEP_ANY,
 };
 
 use crate::{
-    account::{Account, Place},
+    account::{self, Account, Direction, Place},
+    decision::{self, Next},
     deliver, encap,
     flow::behind_tags,
     learn, maps,
     packet::{Header, Packet},
+    too_big,
     verdict::{self, Verdict},
 };
 
@@ -37,40 +40,101 @@ pub fn decap<P: Packet>(pkt: &mut P, account: &mut Account) {
 #[inline(never)]
 fn decap_over<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) {
     account.outcome = walk::<O, P>(pkt, account);
+    if account.decision.verdict != NOTHING
+        && let Some(vni) = Vni::new(account.vni)
+    {
+        let key = DecisionKey::from_underlay(vni, P::AT_XDP, account.src, account.dst);
+        decision::keep(key, account);
+    }
+}
+
+/// A packet like one whose way is remembered goes it again.
+#[inline(always)]
+pub fn again<P: Packet>(pkt: &mut P) -> Next {
+    match pkt.load::<EthHdr>(0) {
+        // Calls cost XDP more than they do TC, and it needs less stack.
+        Some(eth) if eth.ether_type == ETH_IPV4 && P::AT_XDP => {
+            resend::<Outer4, P>(pkt).unwrap_or(Next::UNKNOWN)
+        }
+        Some(eth) if eth.ether_type == ETH_IPV4 => again_over::<Outer4, P>(pkt),
+        Some(eth) if eth.ether_type == ETH_IPV6 => again_over::<Outer6, P>(pkt),
+        _ => Next::UNKNOWN,
+    }
+}
+
+/// Over one version of IP. (A function of its own, for its stack.)
+#[inline(never)]
+fn again_over<O: Outer + Header, P: Packet>(pkt: &mut P) -> Next {
+    resend::<O, P>(pkt).unwrap_or(Next::UNKNOWN)
+}
+
+/// `None`: nothing is remembered, or this packet is another case; it is as it was.
+#[inline(always)]
+fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
+    let [a, b, c, _]: [u8; 4] = pkt.load(O::LEN - 4)?; // the end of the VXLAN header
+    let inner: EthHdr = pkt.load(O::LEN)?;
+    let (src, dst) = (Mac::new(inner.src_addr), Mac::new(inner.dst_addr));
+    let vni = Vni::from_wire([a, b, c]);
+    let known = decision::find(&DecisionKey::from_underlay(vni, P::AT_XDP, src, dst))?;
+    // Read only now: what lives across a call needs stack.
+    let (outer, inner): (O, EthHdr) = (pkt.load(0)?, pkt.load(O::LEN)?);
+    let like_it = outer.is_udp_to(known.dstport) && outer.src() == known.remote && outer.dst() == known.local;
+    if !like_it || !outer.lengths_agree(pkt.len()) || !vxlan_is_plain(outer.vxlan()) || pkt.hidden_len() != 0
+    {
+        return None;
+    }
+    let len = outer.frame_len() - bytes::<O>();
+    if len < least_len(inner.ether_type) || ecn_allows::<O, P>(pkt, outer.tos(), inner.ether_type).is_err() {
+        return None;
+    }
+    if known.verdict == PASS {
+        return Some(Next::new(PASS, 0));
+    }
+    if too_big::for_port(pkt, len, false, known.out).is_some() {
+        return None;
+    }
+    let canonical = remove(pkt, &outer, inner).ok()?;
+    account::forwarded(Direction::FromUnderlay, known, len);
+    let verdict = if canonical { known.verdict } else { PORT };
+    Some(Next::new(verdict, known.out))
 }
 
 #[inline(always)]
 fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
-    let Some(outer) = pkt.load::<O>(0) else { return Ok(Verdict::Pass) };
+    account.generation = maps::generation(OTHER_SLOT);
     let Some(instance) = maps::instance() else { return Ok(Verdict::Pass) };
+    let Some(outer) = pkt.load::<O>(0) else { return Ok(Verdict::Pass) };
     if !outer.is_udp_to(instance.dstport) {
         return Ok(Verdict::Pass); // ssh, fragments, somebody else's tunnel
     }
-    let dst = outer.dst();
+    let (sender, dst) = (outer.src(), outer.dst());
     let to_group = dst.is_multicast();
     if !to_group && dst != instance.local_for(dst) {
         return Ok(Verdict::Pass); // another of the host's addresses
     }
-    let vni = Vni::from_wire(outer.vxlan().vni);
-    let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) }; // somebody else's VNI
-    if to_group && dst != config.group {
-        return Ok(Verdict::Pass); // somebody else's group
-    }
-    let sender = outer.src();
     if !sender.is_host() || sender == instance.local_for(sender) {
         return Ok(Verdict::Pass); // nobody's, or our own; the kernel drops it (RFC 1122 section 3.2.1.3)
     }
+    account.decision.remote = sender;
+    account.decision.local = dst;
+    account.decision.dstport = instance.dstport;
+    let vni = Vni::from_wire(outer.vxlan().vni);
+    let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) }; // somebody else's VNI
+    if to_group && account.decision.local != config.group {
+        return Ok(Verdict::Pass); // somebody else's group
+    }
     account.len = pkt.len().saturating_sub(O::LEN as u32);
-    account.from = Place { ifindex: 0, remote: sender };
-    account.vni = vni.get();
-    account.vni_slot = config.slot;
+    account.from = Place { ifindex: 0, remote: account.decision.remote };
+    account.enter(vni, config);
 
-    let vtep = maps::vtep(vni, sender);
-    account.vtep_slot = vtep.map_or(OTHER_SLOT, |vtep| vtep.slot);
+    let vtep = maps::vtep(vni, account.from.remote);
+    account.decision.vtep_slot = vtep.map_or(OTHER_SLOT, |vtep| vtep.slot);
     let any = config.has(VNI_VTEP_ANY);
     if !vtep.map_or(any, |vtep| vtep.may_send(any)) {
         return Err(DropReason::VtepNotAllowed);
     }
+    // Read again: what lives across a call needs stack.
+    let outer: O = pkt.load(0).ok_or(DropReason::InvalidOuterLength)?;
     if !outer.lengths_agree(pkt.len()) {
         return Err(DropReason::InvalidOuterLength);
     }
@@ -89,7 +153,7 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     if account.dst.is_group() {
         return Ok(Verdict::Flood);
     }
-    let Some(station) = encap::lookup(vni, config, account.dst, account.now) else {
+    let Some(station) = encap::lookup(account, vni, config, account.dst) else {
         return Ok(Verdict::Flood);
     };
     if station.ifindex == 0 {
@@ -103,10 +167,7 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
 #[inline(never)]
 pub(crate) fn pop<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) {
     let popped = match (pkt.load::<O>(0), pkt.load::<EthHdr>(O::LEN)) {
-        (Some(outer), Some(inner)) => {
-            combine_ecn::<O, P>(pkt, outer.tos(), inner.ether_type);
-            trim(pkt, outer.frame_len()).and_then(|()| pkt.pop_outer::<O>(inner))
-        }
+        (Some(outer), Some(inner)) => remove(pkt, &outer, inner),
         _ => Err(DropReason::DecapFailed),
     };
     match popped {
@@ -114,6 +175,14 @@ pub(crate) fn pop<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Accou
         Ok(false) if account.outcome == Ok(Verdict::Peer) => account.outcome = Ok(Verdict::Port),
         Ok(_) => {}
     }
+}
+
+/// True if the kernel then holds the frame for what it is. Done again after it failed, it does the same.
+#[inline(always)]
+fn remove<O: Outer, P: Packet>(pkt: &mut P, outer: &O, inner: EthHdr) -> Result<bool, DropReason> {
+    combine_ecn::<O, P>(pkt, outer.tos(), inner.ether_type);
+    trim(pkt, outer.frame_len())?;
+    pkt.pop_outer::<O>(inner)
 }
 
 /// Bytes of the shortest inner frame of a type: with a whole IP header, as the kernel's driver has it

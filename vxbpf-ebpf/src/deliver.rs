@@ -2,6 +2,7 @@
 
 use vxbpf_common::{
     DropReason,
+    decision::{PASS, PEER, PORT},
     port::{PORT_ISOLATED, PORT_VETH},
 };
 
@@ -26,13 +27,17 @@ pub(crate) fn to_port<P: Packet>(
         return Err(DropReason::PortIsolated);
     }
     if !P::can_send_to(ifindex) {
+        account.decision.verdict = PASS;
         return Ok(Verdict::Pass);
     }
-    if let Some(mtu) = too_big::for_port(pkt, account, ifindex) {
+    if let Some(mtu) = too_big::for_port(pkt, account.len, account.from.ifindex != 0, ifindex) {
         account.mtu = mtu;
         return Err(DropReason::TooBig);
     }
-    account.out = ifindex;
-    account.out_slot = port.slot;
-    Ok(if port.has(PORT_VETH) { Verdict::Peer } else { Verdict::Port })
+    let decision = &mut account.decision;
+    decision.out = ifindex;
+    decision.out_slot = port.slot;
+    let (known, verdict) = if port.has(PORT_VETH) { (PEER, Verdict::Peer) } else { (PORT, Verdict::Port) };
+    decision.verdict = known;
+    Ok(verdict)
 }

@@ -2,39 +2,177 @@
 
 use network_types::eth::EthHdr;
 use vxbpf_common::{
-    Addr, DropReason, Mac, Vni, ageing, ecn,
-    fdb::{FdbEntry, FdbKey},
-    outer::{Outer, Tunnel, bytes},
+    Addr, DropReason, Mac, Vni, ageing,
+    counters::OTHER_SLOT,
+    decision::{Decision, DecisionKey, LOOK_UP, NOTHING, PASS, PEER, PORT, UNDERLAY},
+    ecn,
+    fdb::{FdbEntry, FdbKey, STATE_DYNAMIC},
+    nexthop::PROBE,
+    outer::{FlowMarks, Outer, Outer4, Outer6, Tunnel, bytes},
     port::{PORT_ISOLATED, PORT_MAC_LOCK},
-    vni::{DF_INHERIT, DF_UNSET, VNI_TOS_INHERIT, VNI_TTL_INHERIT, VniConfig},
+    vni::{DF_INHERIT, DF_UNSET, Marks, VNI_TOS_INHERIT, VNI_TTL_INHERIT, VniConfig},
 };
 
 use crate::{
-    account::{Account, Place},
-    deliver,
+    account::{self, Account, Direction, Place},
+    decision::{self, Next},
+    deliver, events,
     flow::{self, Flow},
     learn, maps, nexthop,
-    packet::{Header, Packet, Reach},
-    proxy,
+    packet::{self, Header, Packet, Reach},
+    proxy, too_big,
     verdict::{self, Verdict},
 };
+
+/// A frame like one whose way is remembered goes it again.
+#[inline(always)]
+pub fn again<P: Packet>(pkt: &mut P) -> Next {
+    resend(pkt).unwrap_or(Next::UNKNOWN)
+}
+
+/// `None`: nothing is remembered, or this frame is another case; it is as it was.
+#[inline(always)]
+fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
+    let eth: EthHdr = pkt.load(0)?;
+    let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
+    let key = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
+    let Some(known) = decision::find(&key) else {
+        // Tags outside the data take longer; groups are not in the FDB.
+        let other = dst.is_group() || pkt.hidden_len() != 0;
+        return if other { None } else { Some(look_up(pkt)) };
+    };
+    let len = pkt.len();
+    match known.verdict {
+        PASS => return Some(Next::new(PASS, 0)),
+        _ if pkt.hidden_len() != 0 => return None,
+        // Calls cost XDP more than they do TC, and it needs less stack.
+        UNDERLAY if P::AT_XDP && known.remote.as_v4().is_some() => {
+            write::<Outer4, P>(pkt, known, known.marks, len).ok()?;
+        }
+        UNDERLAY => push_again(pkt, known, known.marks)?,
+        PORT | PEER if too_big::for_port(pkt, len, true, known.out).is_none() => {}
+        _ => return None,
+    }
+    account::forwarded(Direction::FromPort, known, len);
+    Some(Next::new(known.verdict, known.out))
+}
+
+/// A frame from a station that is remembered, to a remote that is. (A function of its own, for its stack.)
+#[inline(never)]
+fn look_up<P: Packet>(pkt: &mut P) -> Next {
+    looked_up(pkt).unwrap_or(Next::UNKNOWN)
+}
+
+#[inline(always)]
+fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
+    let eth: EthHdr = pkt.load(0)?;
+    let now = events::now();
+    let key = DecisionKey::from_station(pkt.ifindex(), P::AT_XDP, Mac::new(eth.src_addr))?;
+    let from = decision::find(&key)?;
+    let station = maps::station(&FdbKey::new(Vni::new(from.vni)?, Mac::new(eth.dst_addr)))?;
+    let entry = station.entry();
+    if from.verdict != LOOK_UP || entry.ifindex != 0 || !entry.is_live(now, from.ageing) {
+        return None;
+    }
+    if ageing::stale(entry.used, now) {
+        station.touch(now);
+    }
+    let key = DecisionKey::to_remote(P::AT_XDP, entry.remote, entry.dst_vni, entry.dstport);
+    let to = decision::find(&key)?;
+    if to.remote != entry.remote {
+        return None;
+    }
+    if to.verdict == PASS {
+        return Some(Next::new(PASS, 0));
+    }
+    let len = pkt.len();
+    push_again(pkt, to, from.marks)?;
+    account::encapsulated(from.port_slot, from.vni_slot, entry.slot, len);
+    let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
+    join(&DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?, from, to, entry, now);
+    Some(Next::new(UNDERLAY, to.out))
+}
+
+/// Remembers for the two stations what is known of the one, the other, and the remote between them. (A function of its
+/// own, for its stack.)
+#[inline(never)]
+fn join(key: &DecisionKey, from: &Decision, to: &Decision, entry: &FdbEntry, now: u64) {
+    let Some(place) = decision::free(key) else { return };
+    *place = *to;
+    place.key = *key;
+    let mut until = entry.used + ageing::REFRESH;
+    if entry.state == STATE_DYNAMIC && from.ageing != 0 {
+        until = until.min(entry.updated.saturating_add(from.ageing));
+    }
+    place.expires = from.expires.min(to.expires).min(decision::tick_before(until, now));
+    place.generation = from.generation;
+    place.marks = from.marks;
+    place.vni = from.vni;
+    place.vni_slot = from.vni_slot;
+    place.port_slot = from.port_slot;
+    place.vtep_slot = entry.slot;
+}
+
+/// Pushes outer headers that are ready.
+#[inline(always)]
+fn push_again<P: Packet>(pkt: &mut P, known: &Decision, marks: Marks) -> Option<()> {
+    if known.remote.as_v4().is_some() {
+        push_ready::<Outer4, P>(pkt, known, marks)
+    } else {
+        push_ready::<Outer6, P>(pkt, known, marks)
+    }
+}
+
+/// A function of its own, for its stack.
+#[inline(never)]
+fn push_ready<O: Outer + Header, P: Packet>(pkt: &mut P, known: &Decision, marks: Marks) -> Option<()> {
+    let len = pkt.len();
+    write::<O, P>(pkt, known, marks, len).ok()
+}
 
 /// Overlay to underlay, and between the ports of a VNI. (A function of its own, for its stack.)
 #[inline(never)]
 pub fn encap<P: Packet>(pkt: &mut P, account: &mut Account) {
     account.outcome = walk(pkt, account);
+    if let Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve) = account.outcome {
+        let prepared = match account.decision.remote.as_v4() {
+            Some(_) => prepare::<Outer4>(account),
+            None => prepare::<Outer6>(account),
+        };
+        if prepared.is_none() {
+            account.outcome = Err(DropReason::NoRoute);
+            return;
+        }
+    }
+    if account.decision.verdict != NOTHING {
+        keep::<P>(account);
+    }
+}
+
+/// Remembers the decision. (A function of its own, for its stack.)
+#[inline(never)]
+fn keep<P: Packet>(account: &Account) -> Option<()> {
+    let (ifindex, decision) = (account.from.ifindex, &account.decision);
+    decision::keep(DecisionKey::from_port(ifindex, P::AT_XDP, account.src, account.dst)?, account);
+    if !decision.remote.is_none() {
+        let from = DecisionKey::from_station(ifindex, P::AT_XDP, account.src)?;
+        decision::keep_part(from, account, LOOK_UP, account.heard_until);
+        let to = DecisionKey::to_remote(P::AT_XDP, decision.remote, account.dst_vni, decision.dstport);
+        decision::keep_part(to, account, decision.verdict, account.way_until);
+    }
+    Some(())
 }
 
 #[inline(always)]
 fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     let ifindex = pkt.ifindex();
+    account.generation = maps::generation(OTHER_SLOT);
     let Some(port) = maps::port(ifindex) else { return Ok(Verdict::Pass) }; // about to become a port, or no more
     let Some(vni) = Vni::new(port.vni) else { return Ok(Verdict::Pass) };
     let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) };
+    account.enter(vni, config);
     account.from = Place { ifindex, remote: Addr::NONE };
-    account.vni = vni.get();
-    account.vni_slot = config.slot;
-    account.port_slot = port.slot;
+    account.decision.port_slot = port.slot;
 
     let eth: EthHdr = pkt.load(0).ok_or(DropReason::InnerTooShort)?;
     account.frame(&eth);
@@ -43,11 +181,12 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
         return Err(DropReason::MacLocked);
     }
     learn::source(account, vni, config, [0; 2])?;
+    account.heard_until = account.until;
 
     if dst.is_group() {
         return proxy::answer(pkt, account, config, &eth).unwrap_or(Ok(Verdict::Flood));
     }
-    let Some(station) = lookup(vni, config, dst, account.now) else { return Ok(Verdict::Flood) };
+    let Some(station) = lookup(account, vni, config, dst) else { return Ok(Verdict::Flood) };
     match station.ifindex {
         0 => to_remote(pkt, account, station),
         to if to == ifindex => Err(DropReason::SamePort),
@@ -57,14 +196,25 @@ fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
 
 /// Where a unicast destination is, if somebody said so and it has not expired.
 #[inline(always)]
-pub(crate) fn lookup(vni: Vni, config: &VniConfig, dst: Mac, now: u64) -> Option<&'static FdbEntry> {
+pub(crate) fn lookup(
+    account: &mut Account,
+    vni: Vni,
+    config: &VniConfig,
+    dst: Mac,
+) -> Option<&'static FdbEntry> {
     let station = maps::station(&FdbKey::new(vni, dst))?;
     let entry = station.entry();
+    let now = account.now;
     if !entry.is_live(now, config.ageing) {
         return None;
     }
+    if entry.state == STATE_DYNAMIC && config.ageing != 0 {
+        account.holds_until(entry.updated.saturating_add(config.ageing));
+    }
     if ageing::stale(entry.used, now) {
         station.touch(now);
+    } else {
+        account.holds_until(entry.used + ageing::REFRESH);
     }
     Some(entry)
 }
@@ -73,16 +223,27 @@ pub(crate) fn lookup(vni: Vni, config: &VniConfig, dst: Mac, now: u64) -> Option
 #[inline(always)]
 fn to_remote<P: Packet>(pkt: &P, account: &mut Account, station: &FdbEntry) -> verdict::Result {
     let Some(instance) = maps::instance() else { return Ok(Verdict::Pass) };
-    account.vtep_slot = station.slot;
-    account.remote = station.remote;
-    account.dstport = station.dstport;
+    account.decision.vtep_slot = station.slot;
+    account.decision.remote = station.remote;
+    account.decision.dstport = station.dstport;
     account.dst_vni = station.dst_vni;
     let reach = nexthop::find(pkt, &mut account.hop, instance, station.remote, account.now);
-    account.out = account.hop.ifindex;
+    account.decision.local = instance.local_for(station.remote);
+    account.decision.mtu = account.hop.mtu;
+    account.decision.out = account.hop.ifindex;
+    account.way_until = account.hop.expires.min(account.hop.probed + PROBE);
     match reach {
         Reach::None => Err(DropReason::NoRoute),
-        Reach::Known if !P::can_send_to(account.hop.ifindex) => Ok(Verdict::Pass),
-        Reach::Known if !nexthop::is_due(&account.hop, account.now) => Ok(Verdict::Underlay),
+        Reach::Known if !P::can_send_to(account.hop.ifindex) => {
+            account.holds_until(account.way_until);
+            account.decision.verdict = PASS;
+            Ok(Verdict::Pass)
+        }
+        Reach::Known if !nexthop::is_due(&account.hop, account.now) => {
+            account.holds_until(account.way_until);
+            account.decision.verdict = UNDERLAY;
+            Ok(Verdict::Underlay)
+        }
         _ if !P::RESOLVES => Ok(Verdict::Pass),
         _ if pkt.is_ip() => {
             if reach == Reach::Known {
@@ -92,7 +253,7 @@ fn to_remote<P: Packet>(pkt: &P, account: &mut Account, station: &FdbEntry) -> v
         }
         Reach::Known => Ok(Verdict::Underlay),
         Reach::NoNeighbour => {
-            account.out = instance.helper;
+            account.decision.out = instance.helper;
             Ok(Verdict::Resolve)
         }
     }
@@ -101,31 +262,52 @@ fn to_remote<P: Packet>(pkt: &P, account: &mut Account, station: &FdbEntry) -> v
 /// Writes the outer headers that the walk decided on. (A function of its own, for its stack.)
 #[inline(never)]
 pub(crate) fn push<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) {
-    if let Err(reason) = write::<O, P>(pkt, account) {
+    // Of a way without neighbour only the interface is known yet.
+    if account.decision.mtu == 0 {
+        account.decision.mtu = pkt.mtu_of(account.hop.ifindex).unwrap_or(u32::MAX);
+    }
+    let len = pkt.len() + pkt.hidden_len();
+    if let Err(reason) = write::<O, P>(pkt, &account.decision, account.decision.marks, len) {
+        if reason == DropReason::TooBig {
+            account.mtu = account.decision.mtu.saturating_sub(bytes::<O>() + pkt.hidden_len());
+        }
         account.outcome = Err(reason);
     }
 }
 
-#[inline(always)]
-fn write<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> Result<(), DropReason> {
-    let vni = Vni::new(account.vni).and_then(maps::vni);
-    let (Some(instance), Some(config)) = (maps::instance(), vni) else { return Err(DropReason::NoRoute) };
-    let dst_vni = Vni::new(account.dst_vni).ok_or(DropReason::NoRoute)?;
-    let eth = pkt.load::<EthHdr>(0).ok_or(DropReason::InnerTooShort)?;
-    let flow = Flow::of(pkt, &eth);
-    let tunnel = tunnel(config, &flow).to(instance, account.remote, dst_vni, account.dstport);
-    let len = pkt.len() + pkt.hidden_len();
-    // Of a way without neighbour only the interface is known yet.
-    let mtu = match account.hop.mtu {
-        0 => pkt.mtu_of(account.hop.ifindex).unwrap_or(u32::MAX),
-        mtu => mtu,
+/// Makes the outer headers, as far as all frames get the same. `None`: we have no address of the remote's version. (A function of its own, for its stack.)
+#[inline(never)]
+fn prepare<O: Outer + Header>(account: &mut Account) -> Option<()> {
+    let tunnel = Tunnel {
+        local: account.decision.local,
+        remote: account.decision.remote,
+        dstport: account.decision.dstport,
+        vni: Vni::new(account.dst_vni)?,
     };
-    if longest(pkt, &flow, len) + O::IP_OVERHEAD > mtu {
-        account.mtu = mtu.saturating_sub(bytes::<O>() + pkt.hidden_len());
+    let outer = O::template(&tunnel, account.hop.src_mac, account.hop.dst_mac)?;
+    account.decision.address_sum = outer.address_sum();
+    packet::keep(&mut account.decision.outer, outer);
+    Some(())
+}
+
+/// Of a frame of `len` bytes. `TooBig` leaves it as it is.
+#[inline(always)]
+fn write<O: Outer + Header, P: Packet>(
+    pkt: &mut P,
+    decision: &Decision,
+    marks: Marks,
+    len: u32,
+) -> Result<(), DropReason> {
+    let eth: EthHdr = pkt.load(0).ok_or(DropReason::InnerTooShort)?;
+    let flow = Flow::of(pkt, eth.ether_type);
+    if longest(pkt, &flow, len) + O::IP_OVERHEAD > decision.mtu {
         return Err(DropReason::TooBig);
     }
-    let outer = O::new(&tunnel, account.hop.src_mac, account.hop.dst_mac, len).ok_or(DropReason::NoRoute)?;
-    pkt.push_outer(outer, eth)
+    let marks = flow_marks(marks, &flow);
+    pkt.make_room::<O>(eth)?;
+    let mut outer: O = packet::kept(&decision.outer);
+    outer.complete(decision.address_sum, &marks, len);
+    pkt.store(0, outer).ok_or(DropReason::EncapFailed)
 }
 
 /// Bytes of the longest frame that this one becomes on the wire: of its segments, if it is a GSO frame.
@@ -135,28 +317,24 @@ pub(crate) fn longest<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
     if gso_size == 0 { len } else { flow.headers_len + pkt.hidden_len() + gso_size }
 }
 
-/// The outer headers of a frame but for where they lead.
+/// What the outer headers of a frame say of its flow.
 #[inline(always)]
-pub(crate) fn tunnel(config: &VniConfig, flow: &Flow) -> Tunnel {
-    let tos = if config.has(VNI_TOS_INHERIT) { flow.tos } else { config.tos };
+pub(crate) fn flow_marks(marks: Marks, flow: &Flow) -> FlowMarks {
+    let tos = if marks.has(VNI_TOS_INHERIT) { flow.tos } else { marks.tos };
     // A packet with a TTL of 0 would not get far: it has the default, as with the kernel's driver.
-    let ttl = if config.has(VNI_TTL_INHERIT) && flow.ttl != 0 { flow.ttl } else { config.ttl };
-    let df = match config.df {
+    let ttl = if marks.has(VNI_TTL_INHERIT) && flow.ttl != 0 { flow.ttl } else { marks.ttl };
+    let df = match marks.df {
         DF_UNSET => false,
         DF_INHERIT => flow.df,
         _ => true,
     };
-    Tunnel {
-        local: Addr::NONE,
-        remote: Addr::NONE,
+    FlowMarks {
         srcport: flow.hash.srcport(),
-        dstport: [0; 2],
-        vni: Vni::from_wire([0; 3]),
-        ttl,
-        tos: ecn::encap(tos, flow.tos),
-        df,
         // A packet that may be fragmented on its way needs a number that its fragments share and that
         // other packets of these seconds do not (RFC 6864 section 4.2).
         id: if df { [0; 2] } else { flow::fresh_id() },
+        ttl,
+        tos: ecn::encap(tos, flow.tos),
+        df,
     }
 }

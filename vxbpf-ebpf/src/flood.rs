@@ -11,7 +11,7 @@ use vxbpf_common::{
     DropReason, Vni,
     flood::{FloodList, FloodRemote, MAX_PORTS, MAX_REMOTES},
     instance::Errand,
-    outer::{Outer, Outer4, Outer6, Tunnel},
+    outer::{FlowMarks, Outer, Outer4, Outer6, Tunnel},
     port::PORT_ISOLATED,
 };
 
@@ -72,7 +72,7 @@ pub(crate) fn to_remotes<P: Packet>(pkt: &mut P, account: &mut Account) {
 fn by_helper<P: Packet>(pkt: &mut P, account: &Account) {
     let (Some(instance), Some(vni)) = (maps::instance(), Vni::new(account.vni)) else { return };
     if let Err(reason) = pkt.copy_to_helper(instance.helper, Errand::Flood6(vni)) {
-        account::copied(account.vni_slot, account::NO_SLOT, account.len, Err(reason));
+        account::copied(account.decision.vni_slot, account::NO_SLOT, account.len, Err(reason));
     }
 }
 
@@ -81,7 +81,7 @@ fn by_helper<P: Packet>(pkt: &mut P, account: &Account) {
 pub(crate) fn to_remotes6<P: Packet>(pkt: &mut P, account: &mut Account) {
     let config = Vni::new(account.vni).and_then(maps::vni);
     let (Some(config), Some(eth)) = (config, pkt.load::<EthHdr>(0)) else { return };
-    account.vni_slot = config.slot;
+    account.decision.vni_slot = config.slot;
     account.frame(&eth);
     account.grouped = account.dst.is_group() && group_list(account).is_some();
     let Some(list) = list(account) else { return };
@@ -123,14 +123,14 @@ fn prepare<O: Outer, P: Packet>(pkt: &mut P, account: &mut Account) {
         account.outcome = Err(DropReason::EncapFailed);
         return;
     };
-    let flow = Flow::of(pkt, &eth);
+    let flow = Flow::of(pkt, eth.ether_type);
     let replica = &mut account.replica;
     replica.now = account.now;
-    replica.tunnel = encap::tunnel(config, &flow);
+    replica.flow = encap::flow_marks(config.marks(), &flow);
     replica.len = pkt.len() + pkt.hidden_len();
     replica.packet_len = encap::longest(pkt, &flow, replica.len) + O::IP_OVERHEAD;
     replica.bytes = account.len;
-    replica.vni_slot = account.vni_slot;
+    replica.vni_slot = account.decision.vni_slot;
     if let Err(reason) = pkt.make_room::<O>(eth) {
         account.outcome = Err(reason);
     }
@@ -150,7 +150,7 @@ pub(crate) fn to_port<P: Packet>(pkt: &mut P, ifindex: u32, isolated: bool, len:
 /// What all copies of a replicated frame share.
 pub struct Replica {
     now: u64,
-    tunnel: Tunnel,
+    flow: FlowMarks,
     /// Bytes of the inner frame as encapsulated.
     len: u32,
     /// Bytes of the longest outer IP packet.
@@ -184,9 +184,15 @@ impl Replica {
         if reach == Reach::Known && self.packet_len > hop.mtu {
             return Err(DropReason::TooBig);
         }
-        let tunnel = self.tunnel.to(instance, remote.addr, vni, remote.dstport);
+        let tunnel = Tunnel {
+            local: instance.local_for(remote.addr),
+            remote: remote.addr,
+            dstport: remote.dstport,
+            vni,
+        };
         // Without a neighbour the MAC addresses are zero, and filled in when it is resolved.
-        let outer = O::new(&tunnel, hop.src_mac, hop.dst_mac, self.len).ok_or(DropReason::NoRoute)?;
+        let outer =
+            O::new(&tunnel, hop.src_mac, hop.dst_mac, &self.flow, self.len).ok_or(DropReason::NoRoute)?;
         pkt.store(0, outer).ok_or(DropReason::EncapFailed)?;
         match reach {
             Reach::Known => pkt.copy_to(hop.ifindex),

@@ -41,30 +41,30 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// The flow of the frame that begins with `eth`.
+    /// The flow of a frame of that type.
     #[inline(always)]
-    pub(crate) fn of<P: Packet>(pkt: &P, eth: &EthHdr) -> Self {
-        match eth.ether_type {
-            ETH_IPV4 => Self::ipv4(pkt, eth, 14),
-            ETH_IPV6 => Self::ipv6(pkt, eth, 14),
-            ETH_8021Q | ETH_8021AD => Self::tagged(pkt, eth),
-            _ => Self::l2(eth),
+    pub(crate) fn of<P: Packet>(pkt: &P, ether_type: u16) -> Self {
+        match ether_type {
+            ETH_IPV4 => Self::ipv4(pkt, 14),
+            ETH_IPV6 => Self::ipv6(pkt, 14),
+            ETH_8021Q | ETH_8021AD => Self::tagged(pkt, ether_type),
+            _ => Self::l2(pkt),
         }
     }
 
     /// Behind tags in the data.
     #[inline(always)]
-    fn tagged<P: Packet>(pkt: &P, eth: &EthHdr) -> Self {
-        match behind_tags(pkt, 0, eth.ether_type) {
-            (ETH_IPV4, at) => Self::ipv4(pkt, eth, at),
-            (ETH_IPV6, at) => Self::ipv6(pkt, eth, at),
-            _ => Self::l2(eth),
+    fn tagged<P: Packet>(pkt: &P, ether_type: u16) -> Self {
+        match behind_tags(pkt, 0, ether_type) {
+            (ETH_IPV4, at) => Self::ipv4(pkt, at),
+            (ETH_IPV6, at) => Self::ipv6(pkt, at),
+            _ => Self::l2(pkt),
         }
     }
 
     #[inline(always)]
-    fn ipv4<P: Packet>(pkt: &P, eth: &EthHdr, at: usize) -> Self {
-        let Some(ip) = pkt.load::<Ipv4Hdr>(at) else { return Self::l2(eth) };
+    fn ipv4<P: Packet>(pkt: &P, at: usize) -> Self {
+        let Some(ip) = pkt.load::<Ipv4Hdr>(at) else { return Self::l2(pkt) };
         let header = usize::from(ip.vihl & 0x0f) * 4;
         // All fragments of a packet must take the same way, and only the first has ports.
         let whole = u16::from_be_bytes(ip.frags) & FRAGMENT == 0;
@@ -81,8 +81,8 @@ impl Flow {
     }
 
     #[inline(always)]
-    fn ipv6<P: Packet>(pkt: &P, eth: &EthHdr, at: usize) -> Self {
-        let Some(ip) = pkt.load::<Ipv6Hdr>(at) else { return Self::l2(eth) };
+    fn ipv6<P: Packet>(pkt: &P, at: usize) -> Self {
+        let Some(ip) = pkt.load::<Ipv6Hdr>(at) else { return Self::l2(pkt) };
         let (ports, l4) = transport(pkt, ip.next_hdr, at + size_of::<Ipv6Hdr>());
         let [s0, s1] = words(ip.src_addr);
         let [d0, d1] = words(ip.dst_addr);
@@ -101,8 +101,11 @@ impl Flow {
     }
 
     #[inline(always)]
-    fn l2(eth: &EthHdr) -> Self {
-        let (src, dst) = (Mac::new(eth.src_addr).word(), Mac::new(eth.dst_addr).word());
+    fn l2<P: Packet>(pkt: &P) -> Self {
+        let (src, dst) = match pkt.load::<EthHdr>(0) {
+            Some(eth) => (Mac::new(eth.src_addr).word(), Mac::new(eth.dst_addr).word()),
+            None => (0, 0),
+        };
         Self { hash: Hash::new().word(src).word(dst), tos: 0, ttl: 0, df: false, headers_len: 14 }
     }
 }

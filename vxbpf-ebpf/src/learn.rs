@@ -35,8 +35,12 @@ pub(crate) fn source(
     };
     let entry = station.entry();
     if entry.ifindex == account.from.ifindex && entry.remote == account.from.remote {
-        if entry.state == STATE_DYNAMIC && ageing::stale(entry.updated, account.now) {
-            station.refresh(account.now);
+        if entry.state == STATE_DYNAMIC {
+            if ageing::stale(entry.updated, account.now) {
+                station.refresh(account.now);
+            } else {
+                account.holds_until(entry.updated + ageing::REFRESH);
+            }
         }
         return Ok(());
     }
@@ -58,7 +62,7 @@ fn entry(account: &Account, dstport: [u8; 2]) -> FdbEntry {
         ifindex: account.from.ifindex,
         dst_vni: account.vni,
         // Only a remote has counters of its own; a port's are found with the port.
-        slot: account.vtep_slot,
+        slot: account.decision.vtep_slot,
         dstport,
         state: STATE_DYNAMIC,
         origin: ORIGIN_LEARNED,
@@ -84,5 +88,6 @@ fn relocate(account: &mut Account, dstport: [u8; 2]) {
     let Some(vni) = Vni::new(account.vni) else { return };
     if maps::station_replace(&FdbKey::new(vni, account.src), &entry(account, dstport)) {
         account.learned = Some(KIND_MOVE);
+        maps::move_generation(account.decision.vni_slot);
     }
 }

@@ -12,6 +12,7 @@
 pub mod account;
 mod arp;
 pub mod decap;
+pub mod decision;
 mod deliver;
 pub mod encap;
 pub mod events;

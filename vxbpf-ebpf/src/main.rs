@@ -16,10 +16,15 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use vxbpf_common::DropReason;
+use vxbpf_common::{
+    DropReason,
+    decision::{NOTHING, PASS, PEER, PORT, UNDERLAY},
+};
 use vxbpf_ebpf::{
     account::{Account, Direction},
-    decap, encap, events, resolve, tc,
+    decap,
+    decision::Next,
+    encap, events, resolve, tc,
     verdict::Verdict,
     write::write,
     xdp,
@@ -29,6 +34,10 @@ use vxbpf_ebpf::{
 #[classifier]
 fn from_port(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::new(ctx);
+    let known = encap::again(&mut skb);
+    if known.verdict() != NOTHING {
+        return tc_again(&skb, known);
+    }
     let Some(account) = Account::open(&skb) else { return tc::PASS };
     encap::encap(&mut skb, account);
     tc_action(skb, account, Direction::FromPort)
@@ -38,6 +47,10 @@ fn from_port(ctx: TcContext) -> i32 {
 #[classifier]
 fn from_underlay(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::new(ctx);
+    let known = decap::again(&mut skb);
+    if known.verdict() != NOTHING {
+        return tc_again(&skb, known);
+    }
     let Some(account) = Account::open(&skb) else { return tc::PASS };
     decap::decap(&mut skb, account);
     tc_action(skb, account, Direction::FromUnderlay)
@@ -66,6 +79,10 @@ fn announce(ctx: TcContext) -> i32 {
 #[xdp]
 fn from_port_xdp(ctx: XdpContext) -> u32 {
     let mut frame = xdp::Frame::new(ctx);
+    let known = encap::again(&mut frame);
+    if known.verdict() != NOTHING {
+        return xdp_again(&frame, known);
+    }
     let Some(account) = Account::open(&frame) else { return xdp::PASS };
     encap::encap(&mut frame, account);
     xdp_action(frame, account, Direction::FromPort)
@@ -75,9 +92,28 @@ fn from_port_xdp(ctx: XdpContext) -> u32 {
 #[xdp]
 fn from_underlay_xdp(ctx: XdpContext) -> u32 {
     let mut frame = xdp::Frame::new(ctx);
+    let known = decap::again(&mut frame);
+    if known.verdict() != NOTHING {
+        return xdp_again(&frame, known);
+    }
     let Some(account) = Account::open(&frame) else { return xdp::PASS };
     decap::decap(&mut frame, account);
     xdp_action(frame, account, Direction::FromUnderlay)
+}
+
+/// The way of the frame before.
+#[inline(always)]
+fn tc_again(skb: &tc::Skb, known: Next) -> i32 {
+    match known.verdict() {
+        PEER => skb.redirect_peer(known.out()),
+        PORT | UNDERLAY => skb.redirect(known.out()),
+        _ => tc::PASS,
+    }
+}
+
+#[inline(always)]
+fn xdp_again(frame: &xdp::Frame, known: Next) -> u32 {
+    if known.verdict() == PASS { xdp::PASS } else { frame.redirect(known.out()) }
 }
 
 #[inline(always)]

@@ -8,12 +8,14 @@
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    helpers::bpf_ktime_get_ns,
     macros::map,
     maps::{Array, DevMapHash, HashMap, LruHashMap, PerCpuArray, RingBuf, ring_buf::RingBufEntry},
 };
 use vxbpf_common::{
     ABI_VERSION, Addr, DropReason, Mac, Vni,
     counters::Counters,
+    decision::{self, Decision},
     drop_reason::MAX_REASONS,
     event::{Event, EventRate, KINDS},
     fdb::{FdbEntry, FdbKey},
@@ -80,6 +82,13 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 /// Event kind -> how many in this second.
 #[map]
 static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS, 0);
+/// Row 0: how often user space changed any table; the others, by the slot of a VNI: when one of its stations last moved.
+/// Written by user space and by learning.
+#[map]
+static GENERATIONS: Array<u64> = Array::with_max_entries(20480, 0);
+/// Place -> the decision that is remembered there. Written by the data path. A new one takes the place of the old.
+#[map]
+static DECISIONS: PerCpuArray<Decision> = PerCpuArray::with_max_entries(decision::DECISIONS, 0);
 /// The account of the packet that this CPU works on.
 #[map]
 static SCRATCH: PerCpuArray<Account> = PerCpuArray::with_max_entries(1, 0);
@@ -256,6 +265,33 @@ pub(crate) fn scratch() -> Option<&'static mut Account> {
     // SAFETY: this CPU's, and one program at a time uses it (`account.rs`). Its enums are zero, which is a
     // variant of each, or what a program wrote.
     Some(unsafe { &mut *account })
+}
+
+/// A row of the generations.
+#[inline(always)]
+pub(crate) fn generation(row: u32) -> u64 {
+    let Some(row) = GENERATIONS.get_ptr(row) else { return 0 };
+    // SAFETY: an array's row; volatile, because others write it, whole words at a time.
+    unsafe { row.read_volatile() }
+}
+
+/// Moves the generation of a VNI, by its slot.
+#[inline(always)]
+pub(crate) fn move_generation(slot: u32) {
+    let Some(row) = GENERATIONS.get_ptr_mut(slot) else { return };
+    // The time is another than before, whatever other CPUs write at once.
+    // SAFETY: takes nothing.
+    let now = unsafe { bpf_ktime_get_ns() };
+    // SAFETY: an array's row; a whole word is written.
+    unsafe { row.write_volatile(now) }
+}
+
+/// What this CPU remembers at a place.
+#[inline(always)]
+pub(crate) fn decision(place: u32) -> Option<&'static mut Decision> {
+    let row = DECISIONS.get_ptr_mut(place)?;
+    // SAFETY: this CPU's row, and one program at a time runs on it (`account.rs`).
+    Some(unsafe { &mut *row })
 }
 
 /// Whether XDP may send to an interface.

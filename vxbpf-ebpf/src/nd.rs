@@ -23,7 +23,7 @@ pub(crate) fn answer<P: Packet>(pkt: &mut P, account: &mut Account, config: &Vni
 }
 
 #[inline(always)]
-fn outcome<P: Packet>(pkt: &mut P, account: &Account, config: &VniConfig) -> Option<verdict::Result> {
+fn outcome<P: Packet>(pkt: &mut P, account: &mut Account, config: &VniConfig) -> Option<verdict::Result> {
     let solicitation = pkt.load::<NdPacket>(size_of::<EthHdr>())?;
     let target = solicitation.question()?;
     let neigh = match proxy::owner(account, config, target) {

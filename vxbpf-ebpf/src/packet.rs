@@ -41,6 +41,22 @@ headers!(
     [u8; 4]
 );
 
+/// Writes a header into words that are kept of it.
+#[inline(always)]
+pub(crate) fn keep<T: Header>(words: &mut [u64; 9], header: T) {
+    const { assert!(size_of::<T>() <= size_of::<[u64; 9]>()) };
+    // SAFETY: there is room for it, just checked, and it has no padding.
+    unsafe { ptr::write_unaligned(words.as_mut_ptr().cast(), header) };
+}
+
+/// The header that is kept in these words.
+#[inline(always)]
+pub(crate) fn kept<T: Header>(words: &[u64; 9]) -> T {
+    const { assert!(size_of::<T>() <= size_of::<[u64; 9]>()) };
+    // SAFETY: they are no shorter, just checked, and `Header` takes any bytes.
+    unsafe { ptr::read_unaligned(words.as_ptr().cast()) }
+}
+
 /// The 32-bit field at `OFFSET` of a context. Of a packet pointer the compiler must not know that it has 32 bits, or
 /// it spills half of what the verifier turns it into; and no field's address may be chosen before it is read.
 /// The verifier refuses both.
@@ -79,6 +95,8 @@ pub enum Reach {
 pub trait Packet {
     /// Whether the hook can hand packets to the kernel's neighbour code.
     const RESOLVES: bool;
+    /// Whether the hook is XDP.
+    const AT_XDP: bool;
     /// Whether the hook can turn a packet into an error that quotes it.
     const QUOTES: bool;
 
@@ -131,13 +149,6 @@ pub trait Packet {
 
     /// Makes room for outer headers in front of the frame that begins with `inner`.
     fn make_room<O: Outer>(&mut self, inner: EthHdr) -> Result<(), DropReason>;
-
-    /// Puts `outer` in front of the frame that begins with `inner`.
-    #[inline(always)]
-    fn push_outer<O: Outer + Header>(&mut self, outer: O, inner: EthHdr) -> Result<(), DropReason> {
-        self.make_room::<O>(inner)?;
-        self.store(0, outer).ok_or(DropReason::EncapFailed)
-    }
 
     /// Removes the outer headers of a packet whose inner frame begins with `inner`. True if the kernel
     /// then holds the frame for what it is, so that it may go into a pod without passing a device.

@@ -42,7 +42,7 @@ pub(crate) fn answer<P: Packet>(
 /// The station that has an address, if the table is to speak for it. `Err`: how the question ends otherwise.
 #[inline(always)]
 pub(crate) fn owner(
-    account: &Account,
+    account: &mut Account,
     config: &VniConfig,
     addr: Addr,
 ) -> Result<&'static Neigh, Option<verdict::Result>> {
@@ -54,7 +54,7 @@ pub(crate) fn owner(
     if neigh.mac == account.src {
         return Err(None);
     }
-    match encap::lookup(vni, config, neigh.mac, account.now) {
+    match encap::lookup(account, vni, config, neigh.mac) {
         Some(station) if station.ifindex == account.from.ifindex => Err(None),
         _ => Ok(neigh),
     }

@@ -50,7 +50,7 @@ fn send<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     let instance = maps::instance().ok_or(DropReason::NotFromUs)?;
     let outer = pkt.load::<O>(0).ok_or(DropReason::NotFromUs)?;
     let reach = pkt.route(instance.helper, outer.src(), outer.dst(), &mut account.hop);
-    account.out = if account.hop.ifindex == 0 { instance.ifindex } else { account.hop.ifindex };
+    account.decision.out = if account.hop.ifindex == 0 { instance.ifindex } else { account.hop.ifindex };
     match reach {
         // Resolved meanwhile, on behalf of an earlier packet.
         Reach::Known => {

@@ -379,6 +379,7 @@ impl VlanTag {
 
 impl Packet for Skb {
     const RESOLVES: bool = true;
+    const AT_XDP: bool = false;
     const QUOTES: bool = true;
 
     #[inline(always)]

@@ -42,22 +42,24 @@ const VLAN_LEN: u32 = 4;
 /// The MTU of a port that a frame of `len` bytes does not fit. Unlike a bridge, which drops it, we tell; without the
 /// check a veth would drop it uncounted, or `bpf_redirect_peer` force it on a pod.
 #[inline(always)]
-pub(crate) fn for_port<P: Packet>(pkt: &P, account: &Account, ifindex: u32) -> Option<u32> {
-    if account.len <= SURELY_FITS {
+pub(crate) fn for_port<P: Packet>(pkt: &P, len: u32, from_port: bool, ifindex: u32) -> Option<u32> {
+    if len <= SURELY_FITS {
         return None;
     }
     let mtu = pkt.mtu_of(ifindex)?;
-    (longest(pkt, account) > mtu + bytes::<EthHdr>() + VLAN_LEN).then_some(mtu)
+    (longest(pkt, len, from_port) > mtu + bytes::<EthHdr>() + VLAN_LEN).then_some(mtu)
 }
 
 /// Bytes of the longest frame that it is in the end: of its segments, if a port sent a GSO frame. Those that the underlay
 /// brought were merged from segments that had come that far.
 #[inline(always)]
-fn longest<P: Packet>(pkt: &P, account: &Account) -> u32 {
-    match (pkt.gso_size(), account.from.ifindex) {
-        (0, _) => account.len,
-        (_, 0) => 0,
-        (size, _) => pkt.load::<EthHdr>(0).map_or(0, |eth| Flow::of(pkt, &eth).headers_len + size),
+fn longest<P: Packet>(pkt: &P, len: u32, from_port: bool) -> u32 {
+    match (pkt.gso_size(), from_port) {
+        (0, _) => len,
+        (_, false) => 0,
+        (size, true) => {
+            pkt.load::<EthHdr>(0).map_or(0, |eth| Flow::of(pkt, eth.ether_type).headers_len + size)
+        }
     }
 }
 
@@ -84,7 +86,7 @@ pub(crate) fn answer<P: Packet>(pkt: &mut P, account: &mut Account) {
     let Some(len) = answered else { return };
     let eth = EthHdr { dst_addr: account.src.octets(), src_addr: account.dst.octets(), ether_type };
     if pkt.store(0, eth).is_some() {
-        account::copied(account.port_slot, account::NO_SLOT, len, pkt.copy_to(account.from.ifindex));
+        account::copied(account.decision.port_slot, account::NO_SLOT, len, pkt.copy_to(account.from.ifindex));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 pub fn write<P: Packet>(pkt: &mut P, account: &mut Account, direction: Direction) {
     match (direction, account.outcome) {
         (Direction::FromPort, Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve)) => {
-            if account.remote.as_v4().is_some() {
+            if account.decision.remote.as_v4().is_some() {
                 encap::push::<Outer4, P>(pkt, account);
             } else {
                 encap::push::<Outer6, P>(pkt, account);

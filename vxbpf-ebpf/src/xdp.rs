@@ -54,6 +54,7 @@ impl Frame {
 
 impl Packet for Frame {
     const RESOLVES: bool = false;
+    const AT_XDP: bool = true;
     const QUOTES: bool = false;
 
     #[inline(always)]

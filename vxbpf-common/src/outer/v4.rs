@@ -2,7 +2,7 @@
 
 use network_types::{eth::EthHdr, ip::Ipv4Hdr, udp::UdpHdr, vxlan::VxlanHdr};
 
-use super::{ETH_IPV4, IPPROTO_UDP, Outer, Tunnel, be16, bytes};
+use super::{ETH_IPV4, FlowMarks, IPPROTO_UDP, Outer, Tunnel, be16, bytes};
 use crate::{Addr, Mac, checksum};
 
 /// Don't fragment, in the first byte of `Ipv4Hdr::frags`.
@@ -33,29 +33,46 @@ impl Outer for Outer4 {
     const IP_OVERHEAD: u32 = bytes::<Self>() - ETH_LEN;
     const IS_IPV6: bool = false;
 
-    /// The UDP checksum is zero (RFC 7348 section 5), the IP checksum is right.
+    /// The UDP checksum is zero (RFC 7348 section 5).
     #[inline(always)]
-    fn new(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac, inner_len: u32) -> Option<Self> {
-        let udp_len = inner_len + UDP_VXLAN_LEN;
-        let mut ip = Ipv4Hdr {
-            vihl: 0x45,
-            tos: tunnel.tos,
-            tot_len: be16(udp_len + IPV4_LEN),
-            id: tunnel.id,
-            frags: [if tunnel.df { IPV4_DF } else { 0 }, 0],
-            ttl: tunnel.ttl,
-            proto: IPPROTO_UDP,
-            check: [0; 2],
-            src_addr: tunnel.local.as_v4()?,
-            dst_addr: tunnel.remote.as_v4()?,
-        };
-        ip.check = checksum::ipv4(&ip);
+    fn template(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac) -> Option<Self> {
         Some(Self {
             eth: EthHdr { dst_addr: dst_mac.octets(), src_addr: src_mac.octets(), ether_type: ETH_IPV4 },
-            ip,
-            udp: UdpHdr { src: tunnel.srcport, dst: tunnel.dstport, len: be16(udp_len), check: [0; 2] },
+            ip: Ipv4Hdr {
+                vihl: 0x45,
+                tos: 0,
+                tot_len: [0; 2],
+                id: [0; 2],
+                frags: [0; 2],
+                ttl: 0,
+                proto: IPPROTO_UDP,
+                check: [0; 2],
+                src_addr: tunnel.local.as_v4()?,
+                dst_addr: tunnel.remote.as_v4()?,
+            },
+            udp: UdpHdr { src: [0; 2], dst: tunnel.dstport, len: [0; 2], check: [0; 2] },
             vxlan: super::vxlan(tunnel.vni),
         })
+    }
+
+    #[inline(always)]
+    fn address_sum(&self) -> u32 {
+        checksum::addresses4(&self.ip)
+    }
+
+    /// The IP checksum is right.
+    #[inline(always)]
+    fn complete(&mut self, address_sum: u32, flow: &FlowMarks, inner_len: u32) {
+        let udp_len = inner_len + UDP_VXLAN_LEN;
+        let ip = &mut self.ip;
+        ip.tos = flow.tos;
+        ip.tot_len = be16(udp_len + IPV4_LEN);
+        ip.id = flow.id;
+        ip.frags = [if flow.df { IPV4_DF } else { 0 }, 0];
+        ip.ttl = flow.ttl;
+        ip.check = checksum::ipv4_with(ip, address_sum);
+        self.udp.src = flow.srcport;
+        self.udp.len = be16(udp_len);
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use network_types::{eth::EthHdr, ip::Ipv6Hdr, udp::UdpHdr, vxlan::VxlanHdr};
 
-use super::{ETH_IPV6, IPPROTO_UDP, Outer, Tunnel, be16, bytes};
+use super::{ETH_IPV6, FlowMarks, IPPROTO_UDP, Outer, Tunnel, be16, bytes};
 use crate::{Addr, Mac};
 
 /// 70 bytes, no extension headers.
@@ -33,24 +33,39 @@ impl Outer for Outer6 {
     /// if the other end takes it: the kernel's driver with `udp6zerocsumrx`. The flow label is zero, as the
     /// driver's is.
     #[inline(always)]
-    fn new(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac, inner_len: u32) -> Option<Self> {
+    fn template(tunnel: &Tunnel, src_mac: Mac, dst_mac: Mac) -> Option<Self> {
         if tunnel.local.is_none() || tunnel.remote.as_v4().is_some() {
             return None;
         }
-        let udp_len = be16(inner_len + UDP_VXLAN_LEN);
         Some(Self {
             eth: EthHdr { dst_addr: dst_mac.octets(), src_addr: src_mac.octets(), ether_type: ETH_IPV6 },
             ip: Ipv6Hdr {
-                vcf: [0x60 | tunnel.tos >> 4, tunnel.tos << 4, 0, 0],
-                payload_len: udp_len,
+                vcf: [0x60, 0, 0, 0],
+                payload_len: [0; 2],
                 next_hdr: IPPROTO_UDP,
-                hop_limit: tunnel.ttl,
+                hop_limit: 0,
                 src_addr: tunnel.local.octets(),
                 dst_addr: tunnel.remote.octets(),
             },
-            udp: UdpHdr { src: tunnel.srcport, dst: tunnel.dstport, len: udp_len, check: [0; 2] },
+            udp: UdpHdr { src: [0; 2], dst: tunnel.dstport, len: [0; 2], check: [0; 2] },
             vxlan: super::vxlan(tunnel.vni),
         })
+    }
+
+    /// There is no IP checksum.
+    #[inline(always)]
+    fn address_sum(&self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn complete(&mut self, _address_sum: u32, flow: &FlowMarks, inner_len: u32) {
+        let udp_len = be16(inner_len + UDP_VXLAN_LEN);
+        self.ip.vcf = [0x60 | flow.tos >> 4, flow.tos << 4, 0, 0];
+        self.ip.payload_len = udp_len;
+        self.ip.hop_limit = flow.ttl;
+        self.udp.src = flow.srcport;
+        self.udp.len = udp_len;
     }
 
     #[inline(always)]

@@ -16,7 +16,7 @@ use super::{place::Place, table::Table};
 use crate::{Error, Result};
 
 /// Names of the maps, as the object calls them.
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 20] = [
     "INSTANCE",
     "ABI",
     "VNIS",
@@ -33,6 +33,8 @@ pub(super) const NAMES: [&str; 18] = [
     "DROPS",
     "EVENTS",
     "EVENT_RATE",
+    "GENERATIONS",
+    "DECISIONS",
     "SCRATCH",
     "DEVS",
 ];

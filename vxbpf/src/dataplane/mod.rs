@@ -13,6 +13,7 @@ mod group;
 mod helpers;
 pub mod info;
 mod lists;
+mod lock;
 mod maps;
 mod names;
 mod neigh;

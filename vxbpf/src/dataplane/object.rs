@@ -32,6 +32,7 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
         ("DEVS", limits.ports),
         ("VTEPS", limits.vteps),
         ("COUNTERS", limits.counters),
+        ("GENERATIONS", limits.counters),
     ];
     for (name, size) in sizes {
         loader.map_max_entries(name, size);

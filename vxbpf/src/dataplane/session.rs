@@ -1,17 +1,17 @@
 //! Many changes as one: nobody else writes in between, and what each change must know of all others is read once. A
 //! config of thousands of VNIs would otherwise read all tables for each of them.
 
-use std::{collections::HashMap, fs::File};
+use std::collections::HashMap;
 
 use vxbpf_common::counters::OTHER_SLOT;
 
-use super::{Dataplane, bulk::Bulk, maps::Maps};
+use super::{Dataplane, bulk::Bulk, lock::Lock, maps::Maps};
 use crate::Result;
 
 /// The lock, and what is known while it is held. Nothing of it outlives the process: who is killed leaves only what
 /// stands in the tables, and the next one reads those.
 pub(super) struct Session {
-    _lock: File,
+    _lock: Lock,
     pub(super) index: Index,
     /// While changes are held.
     pub(super) bulk: Option<Bulk>,
@@ -77,7 +77,7 @@ impl Dataplane {
         if self.session.is_some() {
             return work(self);
         }
-        let lock = self.place.lock()?;
+        let lock = Lock::take(&self.place)?;
         let done = self.maps.know().and_then(|()| {
             self.session = Some(Session { _lock: lock, index: Index::read(&self.maps)?, bulk: None });
             work(self)
@@ -88,8 +88,8 @@ impl Dataplane {
     }
 
     /// Serialises writers that read, modify and write.
-    pub(super) fn lock(&self) -> Result<Option<File>> {
-        if self.session.is_some() { Ok(None) } else { self.place.lock().map(Some) }
+    pub(super) fn lock(&self) -> Result<Option<Lock>> {
+        if self.session.is_some() { Ok(None) } else { Lock::take(&self.place).map(Some) }
     }
 
     /// The index, while there is a session.

@@ -38,6 +38,7 @@ impl Row {
             copies: Vec::new(),
             events: None,
             stations: Vec::new(),
+            once: false,
         }
     }
 

@@ -203,8 +203,9 @@ impl Row {
         self
     }
 
-    /// The kernel asks for a remote's MAC address, on the underlay.
-    pub fn asked_for(self, remote: impl Into<IpAddr>) -> Self {
+    /// The kernel asks for a remote's MAC address, on the underlay; not again for the next frame.
+    pub fn asked_for(mut self, remote: impl Into<IpAddr>) -> Self {
+        self.once = true;
         let question = match here(remote) {
             IpAddr::V4(remote) => Frame::new(UNDERLAY_MAC, BROADCAST).arp_request(LOCAL, remote),
             IpAddr::V6(remote) => Frame::solicitation(UNDERLAY_MAC, twin(LOCAL), remote),

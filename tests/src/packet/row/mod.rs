@@ -122,6 +122,8 @@ pub struct Row {
     pub(in crate::packet) copies: Vec<(String, Leaves)>,
     pub(in crate::packet) events: Option<Vec<Event>>,
     pub(in crate::packet) stations: Vec<(Mac, Option<String>)>,
+    /// What it brings about it does once, not for each frame.
+    pub(in crate::packet) once: bool,
 }
 
 /// Stands for the helper device's name in [`Input::dev`].
