@@ -33,7 +33,7 @@ use vxbpf_ebpf::{
 /// Overlay to underlay, and between ports of a VNI.
 #[classifier]
 fn from_port(ctx: TcContext) -> i32 {
-    let mut skb = tc::Skb::new(ctx);
+    let mut skb = tc::Skb::from_port(ctx);
     let known = encap::again(&mut skb);
     if known.verdict() != NOTHING {
         return tc_again(&skb, known);
@@ -46,7 +46,7 @@ fn from_port(ctx: TcContext) -> i32 {
 /// Underlay to overlay.
 #[classifier]
 fn from_underlay(ctx: TcContext) -> i32 {
-    let mut skb = tc::Skb::new(ctx);
+    let mut skb = tc::Skb::from_underlay(ctx);
     let known = decap::again(&mut skb);
     if known.verdict() != NOTHING {
         return tc_again(&skb, known);

@@ -39,9 +39,11 @@ pub const PASS: i32 = TC_ACT_UNSPEC;
 /// The end of this skb.
 pub const DROP: i32 = TC_ACT_SHOT;
 
-/// Headers that the path may read: outer, inner Ethernet with a tag, IPv6 and ports. They are made
-/// linear up front, so that the path can read them in place.
-const HEADERS: u32 = bytes::<Outer6>() + 18 + 40 + 4;
+/// Headers that the path may read of an inner frame: Ethernet with tags, IPv6; and of TCP, as far as its length.
+const FRAME: u32 = 14 + 4 * MAX_TAGS as u32 + 40;
+const TCP: u32 = 13;
+/// The most that it may read.
+const HEADERS: u32 = bytes::<Outer6>() + FRAME + TCP;
 
 const PACKET_HOST: u32 = 0;
 /// Shortest inner frame that `bpf_skb_adjust_room` leaves behind: it wants an IP header there, of the outer version
@@ -57,16 +59,47 @@ pub struct Skb {
 }
 
 impl Skb {
-    /// Wraps the context, and has the headers made linear if they are not.
+    /// Wraps the context, and has the headers made linear if they are not, so that the path can read them in place.
     #[inline(always)]
     pub fn new(ctx: TcContext) -> Self {
+        Self::with(ctx, |_| HEADERS)
+    }
+
+    /// The same for a frame from a port.
+    #[inline(always)]
+    pub fn from_port(ctx: TcContext) -> Self {
+        Self::with(ctx, |skb| match skb.load::<EthHdr>(0).map(|eth| eth.ether_type) {
+            Some(ETH_IPV4) if skb.load::<u8>(14) == Some(0x45) => 14 + 20 + TCP,
+            Some(ETH_IPV6) => 14 + 40 + TCP,
+            _ => HEADERS,
+        })
+    }
+
+    /// The same for a packet from the underlay.
+    #[inline(always)]
+    pub fn from_underlay(ctx: TcContext) -> Self {
+        Self::with(ctx, |skb| match skb.load::<EthHdr>(0).map(|eth| eth.ether_type) {
+            Some(ETH_IPV4) => bytes::<Outer4>() + FRAME,
+            _ => HEADERS,
+        })
+    }
+
+    /// The stack and GRO leave the headers of a TCP packet linear, and nothing else: to have more made linear copies them
+    /// (`__pskb_pull_tail`, `pskb_expand_head`). So it is asked first what is needed of this packet.
+    #[inline(always)]
+    fn with(ctx: TcContext, needed: impl FnOnce(&Self) -> u32) -> Self {
         let len = ctx.len();
-        let wanted = if len < HEADERS { len } else { HEADERS };
-        if ctx.data() + wanted as usize > ctx.data_end() {
-            // If memory is short, loads will find the packet too short, which it then is for us.
-            let _ = ctx.pull_data(wanted);
+        let skb = Self { ctx, len };
+        let (start, end) = skb.bounds();
+        let most = if len < HEADERS { len } else { HEADERS };
+        if start + most as usize > end {
+            let needed = needed(&skb);
+            if start + (if len < needed { len } else { needed }) as usize > end {
+                // If memory is short, loads will find the packet too short, which it then is for us.
+                let _ = skb.ctx.pull_data(most);
+            }
         }
-        Self { ctx, len }
+        skb
     }
 
     /// The same skb in another function of the program.
