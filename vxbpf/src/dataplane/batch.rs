@@ -106,10 +106,17 @@ impl<K: Pod, V: Pod> Batch<K, V> {
         Ok(there)
     }
 
+    /// Entries that are read at a time: of large ones fewer, or the reading of a table with none would be all clearing of
+    /// memory.
+    const ROOM: usize = {
+        let fit = (512 << 10) / size_of::<V>();
+        if fit < BLOCK { fit } else { BLOCK }
+    };
+
     /// Shows entries, in no order, for as long as more are wanted; whether those were all. While others write, one may be
     /// missed or come twice.
     pub(super) fn each(&self, mut look: impl FnMut(&K, &V) -> ControlFlow<()>) -> io::Result<bool> {
-        let (mut keys, mut values) = (vec![K::zeroed(); BLOCK], vec![V::zeroed(); BLOCK]);
+        let (mut keys, mut values) = (vec![K::zeroed(); Self::ROOM], vec![V::zeroed(); Self::ROOM]);
         // A number of a bucket, which the kernel gives and takes (`__htab_map_lookup_and_delete_batch`).
         let (mut from, mut to, mut first) = (0_u32, 0_u32, true);
         loop {
