@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::socket::{setsockopt, sockopt::RcvBufForce};
 
-use crate::{pod::Pod, scratch::Netns};
+use crate::{bench::cpu, pod::Pod, scratch::Netns};
 
 /// No read or write of a few megabytes stalls for so long, unless something is broken.
 const STALL: Duration = Duration::from_secs(10);
@@ -83,7 +83,19 @@ fn noise(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Numbered datagrams from one pod to another, about a thousand a second, until stopped.
+/// How numbered datagrams are sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How many a second; fewer where the sender does not get the CPU.
+    pub rate: u32,
+    /// The CPUs of the sender and of the receiver; none: any.
+    pub cpus: Option<[usize; 2]>,
+}
+
+/// What is sent at once at most, by a sender that is late: fewer than what a veth's ring takes (256).
+const AT_ONCE: u64 = 32;
+
+/// Numbered datagrams from one pod to another until stopped.
 pub struct Numbered {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
@@ -93,9 +105,20 @@ pub struct Numbered {
 }
 
 impl Numbered {
-    /// Begins to send.
+    /// Begins to send about a thousand a second.
     #[track_caller]
     pub fn start(from: &Pod, to: &Pod) -> Self {
+        Self::paced(from, to, Pace { rate: 1000, cpus: None })
+    }
+
+    /// Begins to send.
+    #[track_caller]
+    pub fn paced(from: &Pod, to: &Pod, pace: Pace) -> Self {
+        let stay = move |end: usize| {
+            if let Some(cpus) = pace.cpus {
+                cpu::stay_on(cpus[end]).expect("stay on a CPU");
+            }
+        };
         let receive = to
             .netns
             .run(|| {
@@ -111,16 +134,28 @@ impl Numbered {
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&sent));
         let sender = thread::spawn(move || {
+            stay(0);
+            let interval = Duration::from_secs(1) / pace.rate;
+            let mut due = Instant::now();
             while !stopped.load(Ordering::Relaxed) {
-                let number = count.load(Ordering::Relaxed);
-                send.send_to(&number.to_be_bytes(), target).expect("send a datagram");
-                count.store(number + 1, Ordering::Release);
-                thread::sleep(Duration::from_millis(1));
+                for _ in 0..AT_ONCE {
+                    if due > Instant::now() {
+                        break;
+                    }
+                    let number = count.load(Ordering::Relaxed);
+                    send.send_to(&number.to_be_bytes(), target).expect("send a datagram");
+                    count.store(number + 1, Ordering::Release);
+                    due += interval;
+                }
+                // What is late by now stays so.
+                due = due.max(Instant::now());
+                thread::sleep(interval);
             }
         });
         let done = Arc::new(AtomicBool::new(false));
         let (stopped, count) = (Arc::clone(&done), Arc::clone(&sent));
         let receiver = thread::spawn(move || {
+            stay(1);
             let mut seen = HashSet::new();
             let mut deadline = None;
             loop {

@@ -62,8 +62,9 @@ const GROUPS: &[Group] = &[
     Group {
         name: "continuity",
         title: "Packets lost",
-        about: "While frames flow, something happens to the process that entered the state.",
-        prefixes: &["continuity"],
+        about: "Numbered datagrams flow from pod to pod while what does not forward itself comes and goes; those that do not \
+                arrive are counted.",
+        prefixes: &["lost"],
     },
 ];
 

@@ -53,7 +53,7 @@ fn machine(environment: &Environment) -> String {
 pub fn terminal(run: &Run) -> String {
     let mut text = String::new();
     if run.settings.quick {
-        text += "A look (--quick), not a measurement: rounds are few and short, and figures scatter.\n";
+        text += "A look (--quick), not a measurement: rounds are few and short, large tables smaller, and figures scatter.\n";
     }
     if run.environment.busy > BUSY {
         text += "The machine is busy with something else: figures will scatter, and ratios with them.\n";

@@ -47,8 +47,8 @@ impl Observed {
     /// Looks at a running instance.
     pub fn read(dataplane: &Dataplane, dstport: u16) -> Result<Self> {
         let mut observed = Self::default();
-        for vni in dataplane.vnis()? {
-            observed.vnis.insert(vni.vni, Seen::new(vni.options, vni.origin));
+        for (vni, options, origin) in dataplane.vni_options()? {
+            observed.vnis.insert(vni, Seen::new(options, origin));
         }
         for info in dataplane.ports()? {
             observed.ports.insert(info.dev.clone(), Seen::new(port(&info), info.origin));

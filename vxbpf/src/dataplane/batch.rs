@@ -6,8 +6,11 @@
 use std::{
     io,
     marker::PhantomData,
+    num::NonZero,
     ops::ControlFlow,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    panic::resume_unwind,
+    thread::{self, available_parallelism},
 };
 
 use aya::maps::{MapData, MapError};
@@ -15,8 +18,13 @@ use aya_obj::generated::bpf_cmd;
 use bytemuck::Pod;
 use nix::libc;
 
-/// Entries of one call. More of them save nothing that could be measured.
-const BLOCK: usize = 4096;
+/// Bytes of one call, about: thousands of entries of most tables, and dozens of lists. More save nothing that could be
+/// measured.
+const BLOCK: usize = 1 << 18;
+/// Entries for which another CPU is worth its while.
+const LEAST_PART: usize = 1 << 15;
+/// The most CPUs that are used at once: others have work too.
+const MOST_PARTS: usize = 4;
 /// How often an update is tried again that found no memory: what the kernel keeps at hand for maps without
 /// preallocation is refilled a moment later (`bpf_mem_refill` in kernel/bpf/memalloc.c).
 const TRIES: u32 = 1000;
@@ -24,7 +32,7 @@ const TRIES: u32 = 1000;
 /// A hash map of these types.
 pub(super) struct Batch<K, V> {
     fd: OwnedFd,
-    types: PhantomData<(K, V)>,
+    types: PhantomData<fn(K, V)>,
 }
 
 /// The part of `union bpf_attr` that batches use (linux/bpf.h). The kernel takes what is missing after it for zero.
@@ -41,7 +49,13 @@ struct Request {
     flags: u64,
 }
 
-impl<K: Pod, V: Pod> Batch<K, V> {
+impl<K: Pod + Sync, V: Pod + Sync> Batch<K, V> {
+    /// Entries of one call. A bucket of the kernel's rarely has as many as the least.
+    const ENTRIES: usize = {
+        let entries = BLOCK / (size_of::<K>() + size_of::<V>());
+        if entries > 16 { entries } else { 16 }
+    };
+
     /// The same map through another descriptor.
     pub(super) fn of(map: &MapData) -> Result<Self, MapError> {
         let info = map.info()?;
@@ -56,22 +70,20 @@ impl<K: Pod, V: Pod> Batch<K, V> {
         Ok(Self { fd, types: PhantomData })
     }
 
-    /// Adds or replaces entries, in their order. When one fails, those before it stay.
-    pub(super) fn update(&self, entries: impl IntoIterator<Item = (K, V)>) -> io::Result<()> {
-        let (mut keys, mut values) = (Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK));
-        let mut entries = entries.into_iter();
-        loop {
-            keys.clear();
-            values.clear();
-            for (key, value) in entries.by_ref().take(BLOCK) {
-                keys.push(key);
-                values.push(value);
+    /// Adds or replaces entries, no key twice. When one fails, others may be written.
+    pub(super) fn update(&self, entries: &[(K, V)]) -> io::Result<()> {
+        in_parts(entries, |entries| {
+            for block in entries.chunks(Self::ENTRIES) {
+                let (keys, values): (Vec<_>, Vec<_>) = block.iter().copied().unzip();
+                self.update_block(&keys, &values)?;
             }
-            if keys.is_empty() {
-                return Ok(());
-            }
-            self.update_block(&keys, &values)?;
-        }
+            Ok(())
+        })
+    }
+
+    /// Removes entries, no key twice, whether or not they are there. When one fails, others may be gone.
+    pub(super) fn forget(&self, keys: &[K]) -> io::Result<()> {
+        in_parts(keys, |keys| self.remove(keys).map(drop))
     }
 
     fn update_block(&self, mut keys: &[K], mut values: &[V]) -> io::Result<()> {
@@ -83,7 +95,7 @@ impl<K: Pod, V: Pod> Batch<K, V> {
             match result {
                 Err(e) if e.raw_os_error() == Some(libc::ENOMEM) && tries < TRIES => {
                     tries += 1;
-                    std::thread::yield_now();
+                    thread::yield_now();
                 }
                 result => result?,
             }
@@ -95,7 +107,7 @@ impl<K: Pod, V: Pod> Batch<K, V> {
     pub(super) fn remove(&self, keys: &[K]) -> io::Result<Vec<bool>> {
         let mut there = Vec::with_capacity(keys.len());
         while let Some(rest @ [_, ..]) = keys.get(there.len()..) {
-            let block = rest.get(..BLOCK).unwrap_or(rest);
+            let block = rest.get(..Self::ENTRIES).unwrap_or(rest);
             let (removed, result) = self.call(bpf_cmd::BPF_MAP_DELETE_BATCH, block, &[]);
             there.resize(there.len() + removed, true);
             match result {
@@ -106,17 +118,10 @@ impl<K: Pod, V: Pod> Batch<K, V> {
         Ok(there)
     }
 
-    /// Entries that are read at a time: of large ones fewer, or the reading of a table with none would be all clearing of
-    /// memory.
-    const ROOM: usize = {
-        let fit = (512 << 10) / size_of::<V>();
-        if fit < BLOCK { fit } else { BLOCK }
-    };
-
     /// Shows entries, in no order, for as long as more are wanted; whether those were all. While others write, one may be
     /// missed or come twice.
     pub(super) fn each(&self, mut look: impl FnMut(&K, &V) -> ControlFlow<()>) -> io::Result<bool> {
-        let (mut keys, mut values) = (vec![K::zeroed(); Self::ROOM], vec![V::zeroed(); Self::ROOM]);
+        let (mut keys, mut values) = (vec![K::zeroed(); Self::ENTRIES], vec![V::zeroed(); Self::ENTRIES]);
         // A number of a bucket, which the kernel gives and takes (`__htab_map_lookup_and_delete_batch`).
         let (mut from, mut to, mut first) = (0_u32, 0_u32, true);
         loop {
@@ -169,6 +174,21 @@ impl<K: Pod, V: Pod> Batch<K, V> {
     }
 }
 
+/// Does a large task in parts on as many CPUs.
+fn in_parts<T: Sync>(all: &[T], work: impl Fn(&[T]) -> io::Result<()> + Sync) -> io::Result<()> {
+    let cpus = available_parallelism().map_or(1, NonZero::get).min(MOST_PARTS);
+    let part = all.len().div_ceil(cpus).max(LEAST_PART);
+    if part >= all.len() {
+        return work(all);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = all.chunks(part).map(|part| scope.spawn(|| work(part))).collect();
+        let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|e| resume_unwind(e)));
+        // All of them are waited for, and the first error counts.
+        done.fold(Ok(()), |before, done| before.and(done))
+    })
+}
+
 fn address<T>(pointer: *const T) -> u64 {
     pointer.expose_provenance() as u64
 }
@@ -180,4 +200,25 @@ fn bpf(command: bpf_cmd, request: &mut Request) -> io::Result<()> {
         libc::syscall(libc::SYS_bpf, command as libc::c_long, &raw mut *request, size_of::<Request>())
     };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_large_task_is_done_in_parts_all_of_it_and_an_error_of_any_part_is_its_error() {
+        let all: Vec<usize> = (0..3 * LEAST_PART + 1).collect();
+        let done = AtomicUsize::new(0);
+        let work = |part: &[usize]| {
+            done.fetch_add(part.len(), Ordering::Relaxed);
+            if part.contains(&(all.len() - 1)) { Err(io::ErrorKind::Other.into()) } else { Ok(()) }
+        };
+        assert!(in_parts(&all, work).is_err());
+        assert_eq!(done.load(Ordering::Relaxed), all.len());
+        assert!(in_parts(&all[..3 * LEAST_PART], work).is_ok());
+        assert!(in_parts::<usize>(&[], |_| Ok(())).is_ok());
+    }
 }

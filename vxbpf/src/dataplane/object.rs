@@ -1,5 +1,7 @@
 //! The object: the data path as built, loaded into the kernel with its maps pinned.
 
+use std::{panic::resume_unwind, thread};
+
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::MapError,
@@ -38,17 +40,25 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
         loader.map_max_entries(name, size);
     }
     let mut object = loader.load(&OBJECT.0).map_err(|e| not_loaded(&e))?;
-    for (name, program) in object.programs_mut() {
-        let loaded = if let Program::SchedClassifier(program) = program {
-            program.load()
-        } else if let Program::Xdp(program) = program {
-            program.load()
-        } else {
-            Ok(())
-        };
-        loaded.map_err(|e| not_verified(name, &e))?;
-    }
+    // The verifier takes most of the time that a start takes: each program has a CPU, if there are so many.
+    thread::scope(|scope| {
+        let verified: Vec<_> = object
+            .programs_mut()
+            .map(|(name, program)| scope.spawn(move || verify(program).map_err(|e| not_verified(name, &e))))
+            .collect();
+        verified.into_iter().try_for_each(|verified| verified.join().unwrap_or_else(|e| resume_unwind(e)))
+    })?;
     Ok(object)
+}
+
+fn verify(program: &mut Program) -> std::result::Result<(), ProgramError> {
+    if let Program::SchedClassifier(program) = program {
+        program.load()
+    } else if let Program::Xdp(program) = program {
+        program.load()
+    } else {
+        Ok(())
+    }
 }
 
 /// Pins the programs, in the place of those that were pinned. Running links are not touched.

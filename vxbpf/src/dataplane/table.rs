@@ -2,22 +2,24 @@
 //! *known* of it is not asked for again: for as long as nobody else can write (`session.rs`), or where it does not matter
 //! who comes first. What is *held* is not written yet, but read as if it were (`bulk.rs`).
 
-use std::{collections::HashMap, fmt::Debug, hash::Hash, ops::ControlFlow};
+use std::{fmt::Debug, hash::Hash, ops::ControlFlow};
 
-use aya::maps::{HashMap as BpfHashMap, Map, MapData, MapError};
+use aya::maps::{HashMap, Map, MapData, MapError};
 use bytemuck::Pod;
 use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use nix::libc;
 
 use super::{batch::Batch, maps::kernel, place::Place};
 use crate::{Error, Result};
 
-/// What a key has, `None` for nothing.
-type Values<K, V> = HashMap<K, Option<V>, RandomState>;
+/// What a key has, `None` for nothing. Of a million, the keys are looked for in a few megabytes, and all is gone through
+/// in order.
+type Values<K, V> = IndexMap<K, Option<V>, RandomState>;
 
 /// The table.
 pub(super) struct Table<K: aya::Pod, V: aya::Pod> {
-    map: BpfHashMap<MapData, K, V>,
+    map: HashMap<MapData, K, V>,
     batch: Batch<K, V>,
     name: &'static str,
     /// The key of `[limits]` that sizes it.
@@ -37,14 +39,14 @@ struct Known<K, V> {
     all: bool,
 }
 
-impl<K: aya::Pod + Pod + Hash + Eq + Debug, V: aya::Pod + Pod> Table<K, V> {
+impl<K: aya::Pod + Pod + Sync + Hash + Eq + Debug, V: aya::Pod + Pod + Sync> Table<K, V> {
     /// Opens the pin.
     pub(super) fn open(place: &Place, map: &str, name: &'static str, limit: &'static str) -> Result<Self> {
         let failed = |e: MapError| kernel(&format!("open map {map}"), &e);
         let data = MapData::from_pin(place.map(map)).map_err(failed)?;
         let max = data.info().map_or(0, |info| u64::from(info.max_entries()));
         let batch = Batch::of(&data).map_err(failed)?;
-        let map = Map::from_map_data(data).and_then(BpfHashMap::try_from).map_err(failed)?;
+        let map = Map::from_map_data(data).and_then(HashMap::try_from).map_err(failed)?;
         Ok(Self { map, batch, name, limit, max, shared: false, known: None, held: None })
     }
 
@@ -195,15 +197,15 @@ impl<K: aya::Pod + Pod + Hash + Eq + Debug, V: aya::Pod + Pod> Table<K, V> {
     /// Writes the held entries that are to be there. When one fails, some are written.
     pub(super) fn write_held(&mut self) -> Result<()> {
         let held = self.held.iter().flatten();
-        let entries = held.filter_map(|(key, value)| Some((*key, (*value)?)));
-        self.batch.update(entries).map_err(|e| self.not_written(&e.into()))
+        let entries: Vec<_> = held.filter_map(|(key, value)| Some((*key, (*value)?))).collect();
+        self.batch.update(&entries).map_err(|e| self.not_written(&e.into()))
     }
 
     /// Removes those that are not to be there.
     pub(super) fn remove_held(&mut self) -> Result<()> {
         let held = self.held.iter().flatten();
         let keys: Vec<_> = held.filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
-        self.batch.remove(&keys).map(drop).map_err(|e| self.cannot("write", &e.into()))
+        self.batch.forget(&keys).map_err(|e| self.cannot("write", &e.into()))
     }
 
     /// What was held is written: it is known now, and nothing is held any more.
@@ -223,8 +225,8 @@ impl<K: aya::Pod + Pod + Hash + Eq + Debug, V: aya::Pod + Pod> Table<K, V> {
         let there: Vec<_> = there.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         let gone: Vec<_> = gone.into_iter().map(|(key, _)| key).collect();
         // First the room, then what was in it.
-        self.batch.remove(&gone).map_err(|e| self.cannot("write", &e.into()))?;
-        self.batch.update(there).map_err(|e| self.not_written(&e.into()))
+        self.batch.forget(&gone).map_err(|e| self.cannot("write", &e.into()))?;
+        self.batch.update(&there).map_err(|e| self.not_written(&e.into()))
     }
 
     fn hold_one(&mut self, key: &K, value: Option<V>) -> Result<()> {

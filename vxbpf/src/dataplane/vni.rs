@@ -142,6 +142,15 @@ impl Dataplane {
         Ok(vnis)
     }
 
+    /// Their options and who entered them, in no order; without counting what is in them.
+    pub fn vni_options(&self) -> Result<Vec<(Vni, VniOptions, Origin)>> {
+        let vnis = self.maps.vnis.entries()?.into_iter();
+        let options = vnis.map(|(number, config)| {
+            (names::vni(number), names::vni_from_config(&config), names::origin_from_byte(config.origin))
+        });
+        Ok(options.collect())
+    }
+
     /// How many there are.
     pub fn vni_count(&self) -> Result<usize> {
         self.maps.vnis.len()

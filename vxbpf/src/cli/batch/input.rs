@@ -14,8 +14,8 @@ use crate::{Error, Result};
 
 /// Bytes that are read at once.
 const READ: usize = 1 << 20;
-/// A block that has so many bytes is not made larger: half a million lines.
-const BLOCK: usize = 1 << 25;
+/// A block that has so many bytes is not made larger: a million lines.
+const BLOCK: usize = 1 << 26;
 /// Milliseconds that a writer may take until we do what it has written so far.
 const PATIENCE: u8 = 10;
 
@@ -78,7 +78,8 @@ impl Input {
         if whole == 0 && self.ended {
             return Ok(None);
         }
-        let text = self.rest.drain(..whole).collect();
+        let rest = self.rest.split_off(whole);
+        let text = std::mem::replace(&mut self.rest, rest);
         let text =
             String::from_utf8(text).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
         let first = self.line;
@@ -144,9 +145,17 @@ impl<'a> Iterator for Lines<'a> {
             while let Some(begun) = text.strip_suffix('\\') {
                 text = Cow::Owned(format!("{begun} {}", self.physical().unwrap_or_default()));
             }
-            let line = Line { number, text };
-            if line.words().next().is_some() {
-                return Some(line);
+            if let Some(comment) = text.find('#') {
+                text = match text {
+                    Cow::Borrowed(text) => Cow::Borrowed(text.get(..comment)?),
+                    Cow::Owned(mut text) => {
+                        text.truncate(comment);
+                        Cow::Owned(text)
+                    }
+                };
+            }
+            if text.bytes().any(|byte| !byte.is_ascii_whitespace()) {
+                return Some(Line { number, text });
             }
         }
     }
@@ -155,7 +164,7 @@ impl<'a> Iterator for Lines<'a> {
 impl Line<'_> {
     /// Its words.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        self.text.split('#').next().unwrap_or_default().split_ascii_whitespace()
+        self.text.split_ascii_whitespace()
     }
 }
 
@@ -192,7 +201,7 @@ mod tests {
     fn blocks_of_a_file_are_all_its_lines_with_their_numbers() {
         let path = std::env::temp_dir().join(format!("vxbpf-batch-{}", std::process::id()));
         let text: String =
-            (1..=1_000_000).map(|number| format!("fdb add line {number}, and then some words\n")).collect();
+            (1..=2_000_000).map(|number| format!("fdb add line {number}, and then some words\n")).collect();
         std::fs::write(&path, &text).unwrap();
         let mut input = Input::open(&path).unwrap();
         std::fs::remove_file(path).unwrap();
@@ -205,7 +214,7 @@ mod tests {
             }
             blocks += 1;
         }
-        assert_eq!(next, 1_000_001);
+        assert_eq!(next, 2_000_001);
         assert!(blocks > 1);
     }
 }
