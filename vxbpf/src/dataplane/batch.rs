@@ -183,9 +183,8 @@ fn in_parts<T: Sync>(all: &[T], work: impl Fn(&[T]) -> io::Result<()> + Sync) ->
     }
     thread::scope(|scope| {
         let parts: Vec<_> = all.chunks(part).map(|part| scope.spawn(|| work(part))).collect();
-        let done = parts.into_iter().map(|part| part.join().unwrap_or_else(|e| resume_unwind(e)));
-        // All of them are waited for, and the first error counts.
-        done.fold(Ok(()), |before, done| before.and(done))
+        // A part that fails stops no other.
+        parts.into_iter().try_for_each(|part| part.join().unwrap_or_else(|e| resume_unwind(e)))
     })
 }
 
