@@ -1,6 +1,7 @@
 //! Numbered datagrams as fast as one sender goes, and what of them comes to a receiver.
 
 use std::{
+    cell::Cell,
     io::{IoSlice, IoSliceMut},
     net::{Ipv4Addr, UdpSocket},
     os::fd::AsRawFd as _,
@@ -46,6 +47,8 @@ pub struct Blast {
 pub struct Pair {
     sender: UdpSocket,
     receiver: UdpSocket,
+    /// The number of the next datagram. It goes on from blast to blast: what is late is known by it.
+    next: Cell<u64>,
 }
 
 impl Pair {
@@ -58,16 +61,17 @@ impl Pair {
         setsockopt(&receiver, RcvBufForce, &BUFFER)?;
         sender.connect(receiver.local_addr()?)?;
         receiver.connect(sender.local_addr()?)?;
-        Ok(Self { sender, receiver })
+        Ok(Self { sender, receiver, next: Cell::new(0) })
     }
 
     /// Sends for so long, the sender on the first CPU and the receiver on the second.
     pub fn play(&self, time: Duration, cpus: (usize, usize)) -> Result<Blast> {
-        let (sent, done) = (AtomicU64::new(0), AtomicBool::new(false));
-        thread::scope(|scope| {
-            let receiving = scope.spawn(|| receive(&self.receiver, cpus.1, &sent, &done));
+        let (sender, receiver, first) = (&self.sender, &self.receiver, self.next.get());
+        let (sent, done) = (AtomicU64::new(first), AtomicBool::new(false));
+        let blast = thread::scope(|scope| {
+            let receiving = scope.spawn(|| receive(receiver, cpus.1, first, &sent, &done));
             let sending = scope.spawn(|| {
-                let ended = send(&self.sender, cpus.0, time, &sent);
+                let ended = send(sender, cpus.0, time, &sent);
                 done.store(true, Ordering::Release);
                 ended
             });
@@ -75,8 +79,10 @@ impl Pair {
             let received = receiving.join().expect("the receiver does not panic");
             ended?;
             let (received, took) = received?;
-            Ok(Blast { sent: sent.load(Ordering::Acquire), received, took })
-        })
+            Ok(Blast { sent: sent.load(Ordering::Acquire) - first, received, took })
+        });
+        self.next.set(sent.into_inner());
+        blast
     }
 }
 
@@ -113,15 +119,21 @@ fn send(socket: &UdpSocket, cpu: usize, time: Duration, sent: &AtomicU64) -> Res
     Ok(())
 }
 
-fn receive(socket: &UdpSocket, cpu: usize, sent: &AtomicU64, done: &AtomicBool) -> Result<(u64, Duration)> {
+fn receive(
+    socket: &UdpSocket,
+    cpu: usize,
+    first: u64,
+    sent: &AtomicU64,
+    done: &AtomicBool,
+) -> Result<(u64, Duration)> {
     cpu::stay_on(cpu)?;
     cpu::go_first()?;
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
-    let mut seen = Seen::default();
+    let mut seen = Seen { first, words: Vec::new() };
     let (mut received, mut begin, mut last) = (0, None, Instant::now());
     loop {
         let over = done.load(Ordering::Acquire);
-        if over && (received == sent.load(Ordering::Acquire) || last.elapsed() > QUIET) {
+        if over && first + received == sent.load(Ordering::Acquire) {
             break;
         }
         // One byte more than expected, to see it.
@@ -131,6 +143,7 @@ fn receive(socket: &UdpSocket, cpu: usize, sent: &AtomicU64, done: &AtomicBool) 
         let got = recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None);
         let count = match got {
             Ok(messages) => messages.zip(&mut lens).map(|(message, len)| *len = message.bytes).count(),
+            Err(Errno::EAGAIN) if over && last.elapsed() > QUIET => break,
             Err(Errno::EAGAIN) => {
                 thread::sleep(REST);
                 continue;
@@ -142,32 +155,34 @@ fn receive(socket: &UdpSocket, cpu: usize, sent: &AtomicU64, done: &AtomicBool) 
         let known = sent.load(Ordering::Acquire);
         for (bytes, len) in batch.iter().zip(lens).take(count) {
             let datagram = bytes.get(..len).unwrap_or_default();
-            seen.take(datagram, known)?;
+            received += u64::from(seen.take(datagram, known)?);
         }
-        received += count as u64;
     }
     Ok((received, begin.map_or(Duration::ZERO, |begin| last - begin)))
 }
 
-/// The numbers that came.
-#[derive(Debug, Default)]
+/// The numbers that came of a blast.
+#[derive(Debug)]
 struct Seen {
+    first: u64,
     words: Vec<u64>,
 }
 
 impl Seen {
-    /// Takes a datagram that is one of so many, and comes for the first time.
-    fn take(&mut self, datagram: &[u8], sent: u64) -> Result<()> {
+    /// Takes a datagram that was sent, and comes for the first time. Whether it is of this blast: what the end of another
+    /// was too early for, on a busy machine, comes in the next one, and counts in none.
+    fn take(&mut self, datagram: &[u8], sent: u64) -> Result<bool> {
         let number = datagram.first_chunk().map(|number| u64::from_be_bytes(*number));
         let number = number.filter(|number| *number < sent && content(*number) == *datagram);
         let number = number.with_context(|| format!("a datagram came that nobody sent: {datagram:02x?}"))?;
-        let (word, bit) = (usize::try_from(number / 64)?, 1_u64 << (number % 64));
+        let Some(place) = number.checked_sub(self.first) else { return Ok(false) };
+        let (word, bit) = (usize::try_from(place / 64)?, 1_u64 << (place % 64));
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);
         }
         ensure!(self.words[word] & bit == 0, "datagram {number} came twice");
         self.words[word] |= bit;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -186,12 +201,15 @@ mod tests {
 
     #[test]
     fn no_datagram_is_taken_twice_or_changed() {
-        let mut seen = Seen::default();
+        let mut seen = Seen { first: 0, words: Vec::new() };
         for number in [3, 0, 200] {
-            seen.take(&content(number), 201).unwrap();
+            assert!(seen.take(&content(number), 201).unwrap());
         }
         assert_eq!(seen.take(&content(3), 201).unwrap_err().to_string(), "datagram 3 came twice");
         assert!(seen.take(&content(201), 201).is_err(), "not sent yet");
+        let mut next = Seen { first: 201, words: Vec::new() };
+        assert!(!next.take(&content(200), 300).unwrap(), "of another blast");
+        assert!(next.take(&content(201), 300).unwrap());
         let mut wrong = content(5);
         wrong[LEN - 1] ^= 1;
         assert!(seen.take(&wrong, 201).is_err());

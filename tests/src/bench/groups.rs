@@ -36,7 +36,14 @@ const GROUPS: &[Group] = &[
         about: "A client in one pod asks a server in the other, which answers at once, one question at a time.",
         prefixes: &["rr"],
     },
-    Group { name: "udp", title: "UDP from sockets", about: "", prefixes: &["udp"] },
+    Group {
+        name: "udp",
+        title: "UDP from sockets",
+        about: "One thread in a pod sends datagrams as fast as it can, and another in the other pod \
+                receives them. Where the way is slower than the sender a part is lost, as with any UDP; what came is the \
+                figure.",
+        prefixes: &["udp"],
+    },
     Group {
         name: "arp",
         title: "ARP proxy",
@@ -57,8 +64,21 @@ const GROUPS: &[Group] = &[
                 to its underlay interface is counted and ends. VNIs are looked up by both nodes.",
         prefixes: &["fdb", "vnis"],
     },
-    Group { name: "loading", title: "Loading", about: "", prefixes: &["loading"] },
-    Group { name: "first-packet", title: "The first packet", about: "", prefixes: &["first-packet"] },
+    Group {
+        name: "loading",
+        title: "Loading",
+        about: "The same FDB entries in one batch, from the start of the command to its end: `bridge -batch` for the kernel's \
+                device, `vxbpf -batch` for ours. `config` is how long a running daemon takes to apply them from a config \
+                file that is read again; `memory` is what the kernel's has grown by.",
+        prefixes: &["loading"],
+    },
+    Group {
+        name: "first-packet",
+        title: "The first packet",
+        about: "From the start of `vxbpf run` with a config file, or of `ip` and `bridge` with their lines in one batch, to \
+                the first packet of the pod that arrives at the other.",
+        prefixes: &["first-packet"],
+    },
     Group {
         name: "continuity",
         title: "Packets lost",

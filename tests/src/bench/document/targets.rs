@@ -11,7 +11,7 @@ use super::super::{
 pub(super) fn section(runs: &[&Run], notes: &[Note]) -> (String, Vec<String>) {
     let Some(newest) = runs.first() else { return (String::new(), Vec::new()) };
     let mut text = "\n## Targets\n\nOf runs over wire mtu. A figure of `Nx` is a ratio of medians; of times, it is the \
-                    largest allowed. \"held\" is at least\nwhat must be, \"stretch\" is more than we hoped for.\n\n"
+                    largest allowed. \"held\" is at least\nwhat must be, \"stretch\" is what we hoped for.\n\n"
         .to_owned();
     let dates: Vec<String> = runs.iter().map(|run| run.environment.date.strftime("%F").to_string()).collect();
     let headers = ["target", "at least", "stretch"].into_iter().chain(dates.iter().map(String::as_str));
@@ -47,7 +47,9 @@ fn fared(target: &Target, run: &Run) -> String {
     let reached = target.show(outcome.reached, run);
     match outcome {
         Outcome { held: false, .. } => format!("**{reached} missed**"),
-        Outcome { stretched: Some(true), .. } => format!("{reached} stretch"),
+        Outcome { stretched: Some(true), .. } if target.stretch != Some(target.at_least) => {
+            format!("{reached} stretch")
+        }
         Outcome { .. } => format!("{reached} held"),
     }
 }
