@@ -15,9 +15,7 @@ fn play(measure: &dyn Measure, contender: Contender) -> Sample {
     let mut rounds = measure.prepare(contender, &SETTINGS).unwrap_or_else(|e| panic!("{name}: {e:#}"));
     let mut round = || rounds.play().unwrap_or_else(|e| panic!("{name}: {e:#}"));
     round();
-    let sample = round();
-    println!("{name}: {sample:?}");
-    sample
+    round()
 }
 
 #[test]

@@ -226,7 +226,7 @@ impl Ready {
             changes += CROWD;
             stations.turn += 1;
             // Every third time they leave.
-            if stations.turn % 3 == 0 {
+            if stations.turn.is_multiple_of(3) {
                 dataplane.bulk(CROWD as usize, |dataplane| {
                     stations.each().try_for_each(|(mac, _)| dataplane.fdb_del(vni, mac, None))
                 })??;
