@@ -130,6 +130,8 @@ pub const PEER: u32 = 3;
 pub const UNDERLAY: u32 = 4;
 /// Where the destination is.
 pub const LOOK_UP: u32 = 5;
+/// Nowhere: the kernel could not remove the outer headers. Never remembered.
+pub const DROPPED: u32 = 6;
 
 map_types!(DecisionKey = 16, Decision = 192);
 

@@ -223,6 +223,15 @@ pub(crate) fn forwarded(direction: Direction, known: &Decision, len: u32) {
     sent(known.out_slot, len);
 }
 
+/// Counts a packet from the underlay whose outer headers the kernel could not remove.
+#[inline(never)]
+pub(crate) fn not_removed(known: &Decision, len: u32) {
+    let len = u64::from(len);
+    received(known.vni_slot, len, Err(DropReason::DecapFailed));
+    received(known.vtep_slot, len, Err(DropReason::DecapFailed));
+    maps::count_drop(DropReason::DecapFailed);
+}
+
 /// Counts a frame from a port to a remote.
 #[inline(always)]
 pub(crate) fn encapsulated(port_slot: u32, vni_slot: u32, vtep_slot: u32, len: u32) {

@@ -7,7 +7,7 @@ use network_types::{
 use vxbpf_common::{
     DropReason, Mac, Vni, checksum,
     counters::OTHER_SLOT,
-    decision::{DecisionKey, NOTHING, PASS, PORT},
+    decision::{DROPPED, DecisionKey, NOTHING, PASS, PORT},
     ecn,
     outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, bytes, vxlan_is_plain},
     vni::VNI_VTEP_ANY,
@@ -93,7 +93,11 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
     if too_big::for_port(pkt, len, false, known.out).is_some() {
         return None;
     }
-    let canonical = remove(pkt, &outer, inner).ok()?;
+    // Half removed, they are nothing that the whole walk could go through.
+    let Ok(canonical) = remove(pkt, &outer, inner) else {
+        account::not_removed(known, len);
+        return Some(Next::new(DROPPED, 0));
+    };
     account::forwarded(Direction::FromUnderlay, known, len);
     let verdict = if canonical { known.verdict } else { PORT };
     Some(Next::new(verdict, known.out))
@@ -177,7 +181,7 @@ pub(crate) fn pop<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Accou
     }
 }
 
-/// True if the kernel then holds the frame for what it is. Done again after it failed, it does the same.
+/// True if the kernel then holds the frame for what it is.
 #[inline(always)]
 fn remove<O: Outer, P: Packet>(pkt: &mut P, outer: &O, inner: EthHdr) -> Result<bool, DropReason> {
     combine_ecn::<O, P>(pkt, outer.tos(), inner.ether_type);

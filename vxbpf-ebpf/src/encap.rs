@@ -98,6 +98,10 @@ fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
 #[inline(never)]
 fn join(key: &DecisionKey, from: &Decision, to: &Decision, entry: &FdbEntry, now: u64) {
     let Some(place) = decision::free(key) else { return };
+    // One of the two may be in that place, and have ended since it was found.
+    if core::ptr::eq(place, from) || core::ptr::eq(place, to) {
+        return;
+    }
     *place = *to;
     place.key = *key;
     let mut until = entry.used + ageing::REFRESH;

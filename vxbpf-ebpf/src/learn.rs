@@ -79,6 +79,8 @@ fn learn(account: &mut Account, limit: u32, dstport: [u8; 2]) {
     if maps::station_insert(&FdbKey::new(vni, account.src), &entry(account, dstport)) {
         maps::count_learned(vni);
         account.learned = Some(KIND_LEARN);
+    } else {
+        account.holds_until(account.now); // the next frame tries again
     }
 }
 
@@ -89,5 +91,7 @@ fn relocate(account: &mut Account, dstport: [u8; 2]) {
     if maps::station_replace(&FdbKey::new(vni, account.src), &entry(account, dstport)) {
         account.learned = Some(KIND_MOVE);
         maps::move_generation(account.decision.vni_slot);
+    } else {
+        account.holds_until(account.now); // the next frame tries again
     }
 }

@@ -1,4 +1,4 @@
-//! The hooks, and the one table that turns verdicts into actions.
+//! The hooks, and the tables that turn verdicts into actions: of a frame whose way is remembered, and of one that walked.
 //!
 //! | program | attached to | sees |
 //! |---|---|---|
@@ -18,7 +18,7 @@ use aya_ebpf::{
 };
 use vxbpf_common::{
     DropReason,
-    decision::{NOTHING, PASS, PEER, PORT, UNDERLAY},
+    decision::{DROPPED, NOTHING, PASS, PEER, PORT, UNDERLAY},
 };
 use vxbpf_ebpf::{
     account::{Account, Direction},
@@ -107,13 +107,18 @@ fn tc_again(skb: &tc::Skb, known: Next) -> i32 {
     match known.verdict() {
         PEER => skb.redirect_peer(known.out()),
         PORT | UNDERLAY => skb.redirect(known.out()),
+        DROPPED => tc::DROP,
         _ => tc::PASS,
     }
 }
 
 #[inline(always)]
 fn xdp_again(frame: &xdp::Frame, known: Next) -> u32 {
-    if known.verdict() == PASS { xdp::PASS } else { frame.redirect(known.out()) }
+    match known.verdict() {
+        PASS => xdp::PASS,
+        DROPPED => xdp::DROP,
+        _ => frame.redirect(known.out()),
+    }
 }
 
 #[inline(always)]

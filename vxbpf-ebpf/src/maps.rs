@@ -82,7 +82,7 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 /// Event kind -> how many in this second.
 #[map]
 static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS, 0);
-/// Row 0: how often user space changed any table; the others, by the slot of a VNI: when one of its stations last moved.
+/// Row 0: how often user space gave the writers' lock back; the others, by the slot of a VNI: when one of its stations last moved.
 /// Written by user space and by learning.
 #[map]
 static GENERATIONS: Array<u64> = Array::with_max_entries(20480, 0);
@@ -155,7 +155,7 @@ pub(crate) fn vtep(vni: Vni, addr: Addr) -> Option<&'static Vtep> {
 pub(crate) struct Station(*mut FdbEntry);
 
 impl Station {
-    /// A copy of the entry as it is now.
+    /// The entry. Its times may move while it is looked at.
     #[inline(always)]
     pub(crate) fn entry(self) -> &'static FdbEntry {
         // SAFETY: a look-up's result is valid until this run ends; concurrent writes touch the times only,

@@ -70,7 +70,8 @@ impl Skb {
     pub fn from_port(ctx: TcContext) -> Self {
         Self::with(ctx, |skb| match skb.load::<EthHdr>(0).map(|eth| eth.ether_type) {
             Some(ETH_IPV4) if skb.load::<u8>(14) == Some(0x45) => 14 + 20 + TCP,
-            Some(ETH_IPV6) => 14 + 40 + TCP,
+            // Not ICMPv6, of which neighbour discovery reads more, or extension headers.
+            Some(ETH_IPV6) if matches!(skb.load::<u8>(20), Some(6 | 17 | 132)) => 14 + 40 + TCP,
             _ => HEADERS,
         })
     }
@@ -80,6 +81,7 @@ impl Skb {
     pub fn from_underlay(ctx: TcContext) -> Self {
         Self::with(ctx, |skb| match skb.load::<EthHdr>(0).map(|eth| eth.ether_type) {
             Some(ETH_IPV4) => bytes::<Outer4>() + FRAME,
+            Some(ETH_IPV6) => bytes::<Outer6>() + FRAME,
             _ => HEADERS,
         })
     }
