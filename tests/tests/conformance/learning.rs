@@ -200,8 +200,10 @@ fn ageing(stage: &mut Stage) {
         for station in [silent, silent_near, by_hand] {
             stage.send(1, 1, &stage.frame(stage.pod(1, 1).mac, station), 1);
         }
-        if learned.elapsed() < LIFE - Duration::from_millis(50) {
-            early = early.or([silent, silent_near, by_hand].into_iter().find(|station| gone(*station)));
+        // To look takes time: what is gone then is early if it is early still.
+        let missing = [silent, silent_near, by_hand].into_iter().find(|station| gone(*station));
+        if learned.elapsed() < LIFE {
+            early = early.or(missing);
         }
         assert!(!gone(speaker), "who speaks stays");
         gone(silent) && gone(silent_near) && gone(by_hand)
