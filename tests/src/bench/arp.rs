@@ -11,7 +11,7 @@ use super::{
     contender::Contender,
     counter::Counter,
     generator::{BATCH, Generator},
-    measure::{Better, Measure, Rounds, Sample, Settings},
+    measure::{Measure, Rounds, Sample, Settings},
     offer::Offer,
 };
 use crate::{packet::Frame, pod::Pod, stage::BROADCAST};
@@ -56,10 +56,6 @@ impl Measure for Arp {
 
     fn unit(&self) -> &'static str {
         "replies/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

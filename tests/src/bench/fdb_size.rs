@@ -13,7 +13,7 @@ use super::{
     contender::Contender,
     counter::{At, Counter},
     frames::Ready,
-    measure::{Better, Measure, Rounds, Settings},
+    measure::{Measure, Rounds, Settings},
 };
 
 /// All of this topic.
@@ -45,10 +45,6 @@ impl Measure for FdbSize {
 
     fn unit(&self) -> &'static str {
         "frames/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

@@ -8,7 +8,7 @@ use super::{
     contender::Contender,
     counter::Counter,
     generator::{BATCH, Generator},
-    measure::{Better, Measure, Rounds, Sample, Settings},
+    measure::{Measure, Rounds, Sample, Settings},
     offer::Offer,
 };
 
@@ -39,10 +39,6 @@ impl Measure for Frames {
 
     fn unit(&self) -> &'static str {
         "frames/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

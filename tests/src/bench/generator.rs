@@ -23,25 +23,13 @@ use super::{
     bed::{Node, PORT},
     cpu, limit,
 };
-use crate::pod::Pod;
+use crate::{packet::run::XdpMd, pod::Pod};
 
 /// Frames that are given out at once, unless copies are made of them: as many as a NAPI poll takes at most.
 pub const BATCH: u32 = 64;
 
 /// Bytes of the shortest frame of Ethernet, without its check sequence.
 const SHORTEST: usize = 60;
-
-/// `struct xdp_md` of linux/bpf.h.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, bytemuck::Pod, Zeroable)]
-struct XdpMd {
-    data: u32,
-    data_end: u32,
-    data_meta: u32,
-    ingress_ifindex: u32,
-    rx_queue_index: u32,
-    egress_ifindex: u32,
-}
 
 /// What generates in a pod.
 #[derive(Debug)]

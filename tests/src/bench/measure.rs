@@ -63,8 +63,10 @@ pub trait Measure {
     /// The unit of its values: `frames/s`, `Gb/s`, `us`.
     fn unit(&self) -> &'static str;
 
-    /// Which values are good ones.
-    fn better(&self) -> Better;
+    /// Which values are good ones. Most measurements give rates.
+    fn better(&self) -> Better {
+        Better::More
+    }
 
     /// What CPU time is given for: `frame`, `GB`, `transaction`; none if it is not.
     fn cpu_per(&self) -> Option<&'static str>;

@@ -12,7 +12,7 @@ use super::{
     contender::Contender,
     counter::{At, Counter},
     generator::Generator,
-    measure::{Better, Measure, Rounds, Sample, Settings},
+    measure::{Measure, Rounds, Sample, Settings},
     offer::{Offer, Taken},
 };
 
@@ -46,10 +46,6 @@ impl Measure for Replication {
 
     fn unit(&self) -> &'static str {
         "copies/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

@@ -11,7 +11,7 @@ use super::{
     contender::Contender,
     cpu,
     iperf::{Run, Server},
-    measure::{Better, Measure, Rounds, Sample, Settings},
+    measure::{Measure, Rounds, Sample, Settings},
 };
 
 /// All of this topic.
@@ -38,10 +38,6 @@ impl Measure for Tcp {
 
     fn unit(&self) -> &'static str {
         "Gb/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

@@ -11,7 +11,7 @@ use super::{
     blast::{self, Pair},
     contender::Contender,
     cpu,
-    measure::{Better, Measure, Rounds, Sample, Settings},
+    measure::{Measure, Rounds, Sample, Settings},
 };
 
 /// All of this topic.
@@ -34,10 +34,6 @@ impl Measure for Udp {
 
     fn unit(&self) -> &'static str {
         "datagrams/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use super::{
     bed::{Bed, VNI},
     contender::Contender,
     frames::Ready,
-    measure::{Better, Measure, Rounds, Settings},
+    measure::{Measure, Rounds, Settings},
 };
 
 /// All of this topic.
@@ -33,10 +33,6 @@ impl Measure for Vnis {
 
     fn unit(&self) -> &'static str {
         "frames/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {

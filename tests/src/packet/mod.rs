@@ -11,7 +11,7 @@ mod given;
 mod outer;
 mod pcap;
 mod row;
-mod run;
+pub(crate) mod run;
 mod table;
 mod version;
 mod wire;

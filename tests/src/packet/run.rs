@@ -93,14 +93,14 @@ const _: () = assert!(size_of::<SkBuff>() == 192);
 
 /// `struct xdp_md` of linux/bpf.h.
 #[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct XdpMd {
-    data: u32,
-    data_end: u32,
-    data_meta: u32,
-    ingress_ifindex: u32,
-    rx_queue_index: u32,
-    egress_ifindex: u32,
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(crate) struct XdpMd {
+    pub(crate) data: u32,
+    pub(crate) data_end: u32,
+    pub(crate) data_meta: u32,
+    pub(crate) ingress_ifindex: u32,
+    pub(crate) rx_queue_index: u32,
+    pub(crate) egress_ifindex: u32,
 }
 
 impl Bed {

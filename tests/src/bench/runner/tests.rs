@@ -4,10 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use anyhow::bail;
 
-use super::{
-    super::measure::{Better, Wire},
-    *,
-};
+use super::{super::measure::Wire, *};
 
 /// Who was prepared (`+`), played, and was removed (`-`), in order.
 type Log = Rc<RefCell<Vec<String>>>;
@@ -39,10 +36,6 @@ impl Measure for Fake {
 
     fn unit(&self) -> &'static str {
         "frames/s"
-    }
-
-    fn better(&self) -> Better {
-        Better::More
     }
 
     fn cpu_per(&self) -> Option<&'static str> {
