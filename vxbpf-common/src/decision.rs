@@ -8,6 +8,10 @@ use crate::{Addr, Mac, SECOND, Vni, map_types, vni::Marks};
 /// The longest that a decision is believed before the tables are asked again.
 pub const LIFETIME: u64 = SECOND;
 
+/// The shortest that a decision can be remembered: the longest tick that the kernel's timer may have. What is due sooner
+/// is done at once, or every frame would take the whole walk until it is.
+pub const SHORTEST: u64 = SECOND / 100;
+
 /// How many decisions each CPU remembers, those that share a place one at a time.
 pub const DECISIONS: u32 = 4096;
 

@@ -8,9 +8,8 @@
 
 use aya_ebpf::helpers::bpf_jiffies64;
 use vxbpf_common::{
-    SECOND,
     counters::OTHER_SLOT,
-    decision::{Decision, DecisionKey},
+    decision::{Decision, DecisionKey, SHORTEST},
 };
 
 use crate::{account::Account, maps};
@@ -45,8 +44,7 @@ fn tick() -> u64 {
 /// The tick at which a time has surely not come yet, however many there are in a second: at least a hundred.
 #[inline(always)]
 pub(crate) fn tick_before(until: u64, now: u64) -> u64 {
-    const LONGEST: u64 = SECOND / 100;
-    tick() + until.saturating_sub(now) / LONGEST
+    tick() + until.saturating_sub(now) / SHORTEST
 }
 
 /// A place for what was found out about frames between two stations, unless it holds something that stands: or frames

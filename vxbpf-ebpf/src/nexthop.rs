@@ -12,6 +12,7 @@ use aya_ebpf::{
 };
 use vxbpf_common::{
     Addr, Mac,
+    decision::SHORTEST,
     instance::Instance,
     nexthop::{LIFETIME, NextHop, PROBE},
 };
@@ -45,7 +46,7 @@ pub(crate) fn find<P: Packet>(
 ) -> Reach {
     let cached = maps::nexthop(&remote);
     if let Some(cached) = cached
-        && now < cached.expires
+        && now + SHORTEST <= cached.expires
     {
         *hop = *cached;
         return Reach::Known;
@@ -82,7 +83,7 @@ fn to_group<P: Packet>(pkt: &P, hop: &mut NextHop, instance: &Instance, group: A
 /// Whether a frame is due to go through the kernel's neighbour code.
 #[inline(always)]
 pub(crate) fn is_due(hop: &NextHop, now: u64) -> bool {
-    now.saturating_sub(hop.probed) >= PROBE
+    now.saturating_sub(hop.probed) >= PROBE - SHORTEST
 }
 
 /// Notes that one does.
