@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Addr, Mac, SECOND, Vni, map_types, vni::Marks};
+use crate::{Addr, Mac, SECOND, Vni, fdb_cache::Towards, map_types, vni::Marks};
 
 /// The longest that a decision is believed before the tables are asked again.
 pub const LIFETIME: u64 = SECOND;
@@ -31,6 +31,9 @@ const AT_XDP: u32 = 1 << 30;
 /// To a remote; the rest is the VNI.
 const TO_REMOTE: u32 = 1 << 29;
 
+/// To a remote, known by its slot.
+const BY_SLOT: u32 = 1 << 28;
+
 impl DecisionKey {
     /// Of frames from a port, from one station to another. `None` for an interface that nobody has, of a number as large
     /// as the bits that mean something else.
@@ -51,7 +54,14 @@ impl DecisionKey {
         Self::new(vni.get() | FROM_UNDERLAY, at_xdp, src, dst)
     }
 
-    /// Of all frames to a remote. The decision has the whole address.
+    /// Of all frames to a remote.
+    #[inline(always)]
+    pub const fn towards(at_xdp: bool, remote: Towards) -> Self {
+        let to = TO_REMOTE | BY_SLOT | if at_xdp { AT_XDP } else { 0 };
+        Self { high: remote.word(), low: (to as u64) << 32 }
+    }
+
+    /// Of all frames to a remote that has no slot of its own. The decision has the whole address.
     #[inline(always)]
     pub const fn to_remote(at_xdp: bool, remote: Addr, dst_vni: u32, dstport: [u8; 2]) -> Self {
         let [high, low] = remote.words();
@@ -100,7 +110,7 @@ pub struct Decision {
     pub verdict: u32,
     /// The interface they leave by.
     pub out: u32,
-    /// The largest outer IP packet that the way takes.
+    /// The MTU of the way: of outer IP packets, or of the port.
     pub mtu: u32,
     /// The sum of the addresses of `outer`.
     pub address_sum: u32,
@@ -116,8 +126,8 @@ pub struct Decision {
     pub marks: Marks,
     /// UDP destination port, network order.
     pub dstport: [u8; 2],
-    /// Zero.
-    pub reserved: [u8; 2],
+    /// Identification of the last outer IP packet.
+    pub id: u16,
     /// The VNI.
     pub vni: u32,
 }
@@ -161,6 +171,11 @@ mod tests {
             DecisionKey::to_remote(false, remote, 8, [0; 2]),
             DecisionKey::to_remote(false, remote, 7, [0, 1]),
             DecisionKey::to_remote(false, Addr::v4([192, 168, 104, 3]), 7, [0; 2]),
+            DecisionKey::towards(false, Towards::new(9, 7, [0; 2]).expect("fits")),
+            DecisionKey::towards(true, Towards::new(9, 7, [0; 2]).expect("fits")),
+            DecisionKey::towards(false, Towards::new(9, 8, [0; 2]).expect("fits")),
+            DecisionKey::towards(false, Towards::new(9, 7, [0, 1]).expect("fits")),
+            DecisionKey::towards(false, Towards::new(10, 7, [0; 2]).expect("fits")),
             DecisionKey::from_underlay(vni(7), false, a, b),
             DecisionKey::from_underlay(vni(7), true, a, b),
             DecisionKey::from_underlay(vni(Vni::MAX), false, a, b),

@@ -90,7 +90,7 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
     if known.verdict == PASS {
         return Some(Next::new(PASS, 0));
     }
-    if too_big::for_port(pkt, len, false, known.out).is_some() {
+    if too_big::for_port(pkt, len, false, known.mtu) {
         return None;
     }
     // Half removed, they are nothing that the whole walk could go through.

@@ -12,7 +12,7 @@ use vxbpf_common::{
     decision::{Decision, DecisionKey, SHORTEST},
 };
 
-use crate::{account::Account, maps};
+use crate::{account::Account, flow, maps};
 
 /// The generation of the tables that a decision about frames of a VNI is made from: moved by every change of user space
 /// and by every station of the VNI that moves. To be read before the tables are.
@@ -24,9 +24,15 @@ pub(crate) fn generation(vni_slot: u32) -> u64 {
 
 /// What is remembered under a key.
 #[inline(always)]
-pub(crate) fn find(key: &DecisionKey) -> Option<&'static Decision> {
+pub(crate) fn find(key: &DecisionKey) -> Option<&'static mut Decision> {
     let known = maps::decision(key.place())?;
     (known.key == *key && stands(known)).then_some(known)
+}
+
+/// Whether there was a decision for that key in its place, whether or not it stands.
+#[inline(always)]
+pub(crate) fn was_known(key: &DecisionKey) -> bool {
+    maps::decision(key.place()).is_some_and(|known| known.key == *key)
 }
 
 #[inline(always)]
@@ -71,6 +77,7 @@ pub(crate) fn keep_part(key: DecisionKey, account: &Account, verdict: u32, until
     let expires = tick_before(until, account.now);
     *place = Decision { key, expires, generation: account.generation, ..account.decision };
     place.verdict = verdict;
+    place.id = flow::fresh_id();
 }
 
 /// What a remembered decision comes to: the verdict and the interface, in one register, as a function of its own may

@@ -30,11 +30,13 @@ pub(crate) fn to_port<P: Packet>(
         account.decision.verdict = PASS;
         return Ok(Verdict::Pass);
     }
-    if let Some(mtu) = too_big::for_port(pkt, account.len, account.from.ifindex != 0, ifindex) {
+    let mtu = pkt.mtu_of(ifindex).unwrap_or(u32::MAX);
+    if too_big::for_port(pkt, account.len, account.from.ifindex != 0, mtu) {
         account.mtu = mtu;
         return Err(DropReason::TooBig);
     }
     let decision = &mut account.decision;
+    decision.mtu = mtu;
     decision.out = ifindex;
     decision.out_slot = port.slot;
     let (known, verdict) = if port.has(PORT_VETH) { (PEER, Verdict::Peer) } else { (PORT, Verdict::Port) };

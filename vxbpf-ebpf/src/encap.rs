@@ -7,6 +7,7 @@ use vxbpf_common::{
     decision::{Decision, DecisionKey, LOOK_UP, NOTHING, PASS, PEER, PORT, UNDERLAY},
     ecn,
     fdb::{FdbEntry, FdbKey, STATE_DYNAMIC},
+    fdb_cache::{CacheKey, CacheRow, LIFETIME, Towards},
     nexthop::PROBE,
     outer::{FlowMarks, Outer, Outer4, Outer6, Tunnel, bytes},
     port::{PORT_ISOLATED, PORT_MAC_LOCK},
@@ -16,7 +17,7 @@ use vxbpf_common::{
 use crate::{
     account::{self, Account, Direction, Place},
     decision::{self, Next},
-    deliver, events,
+    deliver, events, fdb_cache,
     flow::{self, Flow},
     learn, maps, nexthop,
     packet::{self, Header, Packet, Reach},
@@ -36,21 +37,20 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
     let eth: EthHdr = pkt.load(0)?;
     let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
     let key = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
+    // Tags outside the data take longer.
     let Some(known) = decision::find(&key) else {
-        // Tags outside the data take longer; groups are not in the FDB.
-        let other = dst.is_group() || pkt.hidden_len() != 0;
-        return if other { None } else { Some(look_up(pkt)) };
+        return if pkt.hidden_len() != 0 { None } else { Some(look_up(pkt)) };
     };
-    let len = pkt.len();
+    let (len, marks) = (pkt.len(), known.marks);
     match known.verdict {
         PASS => return Some(Next::new(PASS, 0)),
         _ if pkt.hidden_len() != 0 => return None,
         // Calls cost XDP more than they do TC, and it needs less stack.
         UNDERLAY if P::AT_XDP && known.remote.as_v4().is_some() => {
-            write::<Outer4, P>(pkt, known, known.marks, len).ok()?;
+            write::<Outer4, P>(pkt, known, marks, len).ok()?;
         }
-        UNDERLAY => push_again(pkt, known, known.marks)?,
-        PORT | PEER if too_big::for_port(pkt, len, true, known.out).is_none() => {}
+        UNDERLAY => push_again(pkt, known, marks)?,
+        PORT | PEER if !too_big::for_port(pkt, len, true, known.mtu) => {}
         _ => return None,
     }
     account::forwarded(Direction::FromPort, known, len);
@@ -66,37 +66,97 @@ fn look_up<P: Packet>(pkt: &mut P) -> Next {
 #[inline(always)]
 fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
     let eth: EthHdr = pkt.load(0)?;
+    let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
+    if dst.is_group() {
+        return None; // not in the FDB
+    }
+    let from = decision::find(&DecisionKey::from_station(pkt.ifindex(), P::AT_XDP, src)?)?;
+    if from.verdict != LOOK_UP {
+        return None;
+    }
+    // Before all else, for it takes longest.
+    let row = fdb_cache::row(from, dst);
     let now = events::now();
-    let key = DecisionKey::from_station(pkt.ifindex(), P::AT_XDP, Mac::new(eth.src_addr))?;
-    let from = decision::find(&key)?;
-    let station = maps::station(&FdbKey::new(Vni::new(from.vni)?, Mac::new(eth.dst_addr)))?;
+    let pair = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
+    // Of stations that are sent to again and again the FDB is to know when.
+    let cached = if decision::was_known(&pair) { None } else { cached::<P>(row, from, dst, now) };
+    let way = match cached {
+        Some(way) => way,
+        None => asked::<P>(from, dst, now)?,
+    };
+    if way.to.verdict == PASS {
+        return Some(Next::new(PASS, 0));
+    }
+    let len = pkt.len();
+    push_again(pkt, way.to, from.marks)?;
+    account::encapsulated(from.port_slot, from.vni_slot, way.slot, len);
+    let out = way.to.out;
+    join(&pair, from, way.to, way.slot, decision::tick_before(way.until, now));
+    Some(Next::new(UNDERLAY, out))
+}
+
+/// The way from a station to another.
+struct Way {
+    /// What is known of the remote.
+    to: &'static mut Decision,
+    /// Its counters.
+    slot: u32,
+    /// Until when the other is behind it, CLOCK_MONOTONIC nanoseconds.
+    until: u64,
+}
+
+/// As far as it is cached.
+#[inline(always)]
+fn cached<P: Packet>(row: Option<CacheRow>, from: &Decision, dst: Mac, now: u64) -> Option<Way> {
+    let (towards, until) = row?.find(CacheKey::new(from.vni_slot, dst)?, from.generation, now)?;
+    let to = decision::find(&DecisionKey::towards(P::AT_XDP, towards))?;
+    Some(Way { to, slot: towards.slot(), until })
+}
+
+/// As the FDB says.
+#[inline(always)]
+fn asked<P: Packet>(from: &Decision, dst: Mac, now: u64) -> Option<Way> {
+    let station = maps::station(&FdbKey::new(Vni::new(from.vni)?, dst))?;
     let entry = station.entry();
-    if from.verdict != LOOK_UP || entry.ifindex != 0 || !entry.is_live(now, from.ageing) {
+    if entry.ifindex != 0 || !entry.is_live(now, from.ageing) {
         return None;
     }
     if ageing::stale(entry.used, now) {
         station.touch(now);
     }
-    let key = DecisionKey::to_remote(P::AT_XDP, entry.remote, entry.dst_vni, entry.dstport);
-    let to = decision::find(&key)?;
+    let mut expires = u64::MAX;
+    if entry.state == STATE_DYNAMIC && from.ageing != 0 {
+        expires = entry.updated.saturating_add(from.ageing);
+    }
+    let towards = Towards::new(entry.slot, entry.dst_vni, entry.dstport);
+    let to = decision::find(&remote_key::<P>(towards, entry.remote, entry.dst_vni, entry.dstport))?;
     if to.remote != entry.remote {
         return None;
     }
-    if to.verdict == PASS {
-        return Some(Next::new(PASS, 0));
+    if let Some(towards) = towards {
+        fdb_cache::keep(from, dst, expires.min(now + LIFETIME), towards);
     }
-    let len = pkt.len();
-    push_again(pkt, to, from.marks)?;
-    account::encapsulated(from.port_slot, from.vni_slot, entry.slot, len);
-    let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
-    join(&DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?, from, to, entry, now);
-    Some(Next::new(UNDERLAY, to.out))
+    Some(Way { to, slot: entry.slot, until: expires.min(entry.used + ageing::REFRESH) })
 }
 
-/// Remembers for the two stations what is known of the one, the other, and the remote between them. (A function of its
-/// own, for its stack.)
+/// The key of what is known of a remote.
+#[inline(always)]
+fn remote_key<P: Packet>(
+    towards: Option<Towards>,
+    remote: Addr,
+    dst_vni: u32,
+    dstport: [u8; 2],
+) -> DecisionKey {
+    match towards {
+        Some(towards) => DecisionKey::towards(P::AT_XDP, towards),
+        None => DecisionKey::to_remote(P::AT_XDP, remote, dst_vni, dstport),
+    }
+}
+
+/// Remembers for the two stations what is known of the one, and of the remote that the other is behind, until a tick. (A
+/// function of its own, for its stack.)
 #[inline(never)]
-fn join(key: &DecisionKey, from: &Decision, to: &Decision, entry: &FdbEntry, now: u64) {
+fn join(key: &DecisionKey, from: &Decision, to: &Decision, slot: u32, until: u64) {
     let Some(place) = decision::free(key) else { return };
     // One of the two may be in that place, and have ended since it was found.
     if core::ptr::eq(place, from) || core::ptr::eq(place, to) {
@@ -104,22 +164,19 @@ fn join(key: &DecisionKey, from: &Decision, to: &Decision, entry: &FdbEntry, now
     }
     *place = *to;
     place.key = *key;
-    let mut until = entry.used + ageing::REFRESH;
-    if entry.state == STATE_DYNAMIC && from.ageing != 0 {
-        until = until.min(entry.updated.saturating_add(from.ageing));
-    }
-    place.expires = from.expires.min(to.expires).min(decision::tick_before(until, now));
+    place.expires = from.expires.min(to.expires).min(until);
     place.generation = from.generation;
+    place.id = flow::fresh_id();
     place.marks = from.marks;
     place.vni = from.vni;
     place.vni_slot = from.vni_slot;
     place.port_slot = from.port_slot;
-    place.vtep_slot = entry.slot;
+    place.vtep_slot = slot;
 }
 
 /// Pushes outer headers that are ready.
 #[inline(always)]
-fn push_again<P: Packet>(pkt: &mut P, known: &Decision, marks: Marks) -> Option<()> {
+fn push_again<P: Packet>(pkt: &mut P, known: &mut Decision, marks: Marks) -> Option<()> {
     if known.remote.as_v4().is_some() {
         push_ready::<Outer4, P>(pkt, known, marks)
     } else {
@@ -129,7 +186,7 @@ fn push_again<P: Packet>(pkt: &mut P, known: &Decision, marks: Marks) -> Option<
 
 /// A function of its own, for its stack.
 #[inline(never)]
-fn push_ready<O: Outer + Header, P: Packet>(pkt: &mut P, known: &Decision, marks: Marks) -> Option<()> {
+fn push_ready<O: Outer + Header, P: Packet>(pkt: &mut P, known: &mut Decision, marks: Marks) -> Option<()> {
     let len = pkt.len();
     write::<O, P>(pkt, known, marks, len).ok()
 }
@@ -161,7 +218,9 @@ fn keep<P: Packet>(account: &Account) -> Option<()> {
     if !decision.remote.is_none() {
         let from = DecisionKey::from_station(ifindex, P::AT_XDP, account.src)?;
         decision::keep_part(from, account, LOOK_UP, account.heard_until);
-        let to = DecisionKey::to_remote(P::AT_XDP, decision.remote, account.dst_vni, decision.dstport);
+        let (dst_vni, dstport) = (account.dst_vni, decision.dstport);
+        let towards = Towards::new(decision.vtep_slot, dst_vni, dstport);
+        let to = remote_key::<P>(towards, decision.remote, dst_vni, dstport);
         decision::keep_part(to, account, decision.verdict, account.way_until);
     }
     Some(())
@@ -271,7 +330,8 @@ pub(crate) fn push<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Acco
         account.decision.mtu = pkt.mtu_of(account.hop.ifindex).unwrap_or(u32::MAX);
     }
     let len = pkt.len() + pkt.hidden_len();
-    if let Err(reason) = write::<O, P>(pkt, &account.decision, account.decision.marks, len) {
+    let marks = account.decision.marks;
+    if let Err(reason) = write::<O, P>(pkt, &mut account.decision, marks, len) {
         if reason == DropReason::TooBig {
             account.mtu = account.decision.mtu.saturating_sub(bytes::<O>() + pkt.hidden_len());
         }
@@ -290,6 +350,7 @@ fn prepare<O: Outer + Header>(account: &mut Account) -> Option<()> {
     };
     let outer = O::template(&tunnel, account.hop.src_mac, account.hop.dst_mac)?;
     account.decision.address_sum = outer.address_sum();
+    account.decision.id = flow::fresh_id();
     packet::keep(&mut account.decision.outer, outer);
     Some(())
 }
@@ -298,7 +359,7 @@ fn prepare<O: Outer + Header>(account: &mut Account) -> Option<()> {
 #[inline(always)]
 fn write<O: Outer + Header, P: Packet>(
     pkt: &mut P,
-    decision: &Decision,
+    decision: &mut Decision,
     marks: Marks,
     len: u32,
 ) -> Result<(), DropReason> {
@@ -307,7 +368,8 @@ fn write<O: Outer + Header, P: Packet>(
     if longest(pkt, &flow, len) + O::IP_OVERHEAD > decision.mtu {
         return Err(DropReason::TooBig);
     }
-    let marks = flow_marks(marks, &flow);
+    decision.id = decision.id.wrapping_add(1);
+    let marks = flow_marks(marks, &flow, decision.id);
     pkt.make_room::<O>(eth)?;
     let mut outer: O = packet::kept(&decision.outer);
     outer.complete(decision.address_sum, &marks, len);
@@ -321,9 +383,9 @@ pub(crate) fn longest<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
     if gso_size == 0 { len } else { flow.headers_len + pkt.hidden_len() + gso_size }
 }
 
-/// What the outer headers of a frame say of its flow.
+/// What the outer headers of a frame say of its flow, and their packet's number if it has one.
 #[inline(always)]
-pub(crate) fn flow_marks(marks: Marks, flow: &Flow) -> FlowMarks {
+pub(crate) fn flow_marks(marks: Marks, flow: &Flow, id: u16) -> FlowMarks {
     let tos = if marks.has(VNI_TOS_INHERIT) { flow.tos } else { marks.tos };
     // A packet with a TTL of 0 would not get far: it has the default, as with the kernel's driver.
     let ttl = if marks.has(VNI_TTL_INHERIT) && flow.ttl != 0 { flow.ttl } else { marks.ttl };
@@ -336,7 +398,7 @@ pub(crate) fn flow_marks(marks: Marks, flow: &Flow) -> FlowMarks {
         srcport: flow.hash.srcport(),
         // A packet that may be fragmented on its way needs a number that its fragments share and that
         // other packets of these seconds do not (RFC 6864 section 4.2).
-        id: if df { [0; 2] } else { flow::fresh_id() },
+        id: if df { [0; 2] } else { id.to_ne_bytes() },
         ttl,
         tos: ecn::encap(tos, flow.tos),
         df,

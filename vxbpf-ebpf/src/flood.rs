@@ -18,7 +18,7 @@ use vxbpf_common::{
 use crate::{
     account::{self, Account},
     encap,
-    flow::Flow,
+    flow::{self, Flow},
     maps, nexthop,
     packet::{Header, Packet, Reach},
     verdict::Verdict,
@@ -126,7 +126,7 @@ fn prepare<O: Outer, P: Packet>(pkt: &mut P, account: &mut Account) {
     let flow = Flow::of(pkt, eth.ether_type);
     let replica = &mut account.replica;
     replica.now = account.now;
-    replica.flow = encap::flow_marks(config.marks(), &flow);
+    replica.flow = encap::flow_marks(config.marks(), &flow, flow::fresh_id());
     replica.len = pkt.len() + pkt.hidden_len();
     replica.packet_len = encap::longest(pkt, &flow, replica.len) + O::IP_OVERHEAD;
     replica.bytes = account.len;

@@ -148,10 +148,9 @@ fn words(addr: [u8; 16]) -> [u64; 2] {
     [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
 }
 
-/// An IP identification.
+/// An IP identification to begin with.
 #[inline(always)]
-pub(crate) fn fresh_id() -> [u8; 2] {
+pub(crate) fn fresh_id() -> u16 {
     // SAFETY: takes nothing.
-    let random = unsafe { bpf_get_prandom_u32() };
-    [random as u8, (random >> 8) as u8]
+    unsafe { bpf_get_prandom_u32() as u16 }
 }

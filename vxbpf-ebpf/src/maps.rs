@@ -6,9 +6,11 @@
 //! write them meanwhile; `BPF_F_NO_PREALLOC` keeps the memory of a replaced entry from being reused
 //! before this run of the program ends (RCU), so what is read is the old entry or the new one.
 
+use core::ptr;
+
 use aya_ebpf::{
-    bindings::{BPF_ANY, BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    helpers::bpf_ktime_get_ns,
+    bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
     macros::map,
     maps::{Array, DevMapHash, HashMap, LruHashMap, PerCpuArray, RingBuf, ring_buf::RingBufEntry},
 };
@@ -19,6 +21,7 @@ use vxbpf_common::{
     drop_reason::MAX_REASONS,
     event::{Event, EventRate, KINDS},
     fdb::{FdbEntry, FdbKey},
+    fdb_cache::{CacheKey, CacheRow},
     flood::FloodList,
     instance::Instance,
     neigh::{Neigh, VniAddr},
@@ -86,9 +89,18 @@ static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS,
 /// Written by user space and by learning.
 #[map]
 static GENERATIONS: Array<u64> = Array::with_max_entries(20480, 0);
-/// Place -> the decision that is remembered there. Written by the data path. A new one takes the place of the old.
+/// Row -> where the stations that belong to it are. Written by the data path. Mapped by nobody, like the next.
 #[map]
-static DECISIONS: PerCpuArray<Decision> = PerCpuArray::with_max_entries(decision::DECISIONS, 0);
+static FDB_CACHE: Array<CacheRow> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// Rows of `FDB_CACHE`. User space sets it before loading.
+#[unsafe(no_mangle)]
+static FDB_CACHE_ROWS: u32 = 1;
+/// CPU and place -> the decision that is remembered there. Written by the data path. A new one takes the place of the old.
+///
+/// No per-CPU array, whose rows are behind a pointer each and lie across cache lines: one that may be mapped begins at a
+/// page (`array_map_alloc` of kernel/bpf/arraymap.c), though nobody maps it.
+#[map]
+static DECISIONS: Array<Decision> = Array::with_max_entries(decision::DECISIONS, BPF_F_MMAPABLE);
 /// The account of the packet that this CPU works on.
 #[map]
 static SCRATCH: PerCpuArray<Account> = PerCpuArray::with_max_entries(1, 0);
@@ -289,9 +301,19 @@ pub(crate) fn move_generation(slot: u32) {
 /// What this CPU remembers at a place.
 #[inline(always)]
 pub(crate) fn decision(place: u32) -> Option<&'static mut Decision> {
-    let row = DECISIONS.get_ptr_mut(place)?;
+    // SAFETY: takes nothing. Inlined since Linux 6.10.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    let row = DECISIONS.get_ptr_mut(cpu * decision::DECISIONS + place)?;
     // SAFETY: this CPU's row, and one program at a time runs on it (`account.rs`).
     Some(unsafe { &mut *row })
+}
+
+/// The row of the FDB cache that a station belongs to.
+#[inline(always)]
+pub(crate) fn cache_row(key: CacheKey) -> Option<*mut CacheRow> {
+    // SAFETY: a static. Read as if it could be anything: user space has changed it.
+    let rows = unsafe { ptr::read_volatile(&raw const FDB_CACHE_ROWS) };
+    FDB_CACHE.get_ptr_mut(key.row(rows))
 }
 
 /// Whether XDP may send to an interface.

@@ -34,20 +34,14 @@ const EXTENSIONS: usize = 4;
 /// The beginning of a packet that is quoted.
 pub(crate) type Begin = [u64; 16];
 
-/// Frames of this length fit any port: those of IPv4's smallest MTU.
-const SURELY_FITS: u32 = MIN_MTU4 + bytes::<EthHdr>();
 /// By how much a bridge lets a frame exceed the MTU, for the sake of VLAN tags (`is_skb_forwardable`).
 const VLAN_LEN: u32 = 4;
 
-/// The MTU of a port that a frame of `len` bytes does not fit. Unlike a bridge, which drops it, we tell; without the
+/// Whether a frame of `len` bytes does not fit a port of that MTU. Unlike a bridge, which drops it, we tell; without the
 /// check a veth would drop it uncounted, or `bpf_redirect_peer` force it on a pod.
 #[inline(always)]
-pub(crate) fn for_port<P: Packet>(pkt: &P, len: u32, from_port: bool, ifindex: u32) -> Option<u32> {
-    if len <= SURELY_FITS {
-        return None;
-    }
-    let mtu = pkt.mtu_of(ifindex)?;
-    (longest(pkt, len, from_port) > mtu + bytes::<EthHdr>() + VLAN_LEN).then_some(mtu)
+pub(crate) fn for_port<P: Packet>(pkt: &P, len: u32, from_port: bool, mtu: u32) -> bool {
+    longest(pkt, len, from_port).saturating_sub(bytes::<EthHdr>() + VLAN_LEN) > mtu
 }
 
 /// Bytes of the longest frame that it is in the end: of its segments, if a port sent a GSO frame. Those that the underlay

@@ -16,13 +16,14 @@ use super::{place::Place, table::Table};
 use crate::{Error, Result};
 
 /// Names of the maps, as the object calls them.
-pub(super) const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 21] = [
     "INSTANCE",
     "ABI",
     "VNIS",
     "PORTS",
     "MAC_LOCK",
     "FDB",
+    "FDB_CACHE",
     "LEARNED",
     "FLOOD",
     "GROUPS",

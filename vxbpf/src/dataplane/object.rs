@@ -6,7 +6,9 @@ use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::MapError,
     programs::{Program, ProgramError},
+    util::nr_cpus,
 };
+use vxbpf_common::decision::DECISIONS;
 
 use super::{attach, maps, options::Limits, place::Place};
 use crate::{Error, Result};
@@ -23,6 +25,7 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
     for name in maps::NAMES {
         loader.map_pin_path(name, place.map(name));
     }
+    let cpus = nr_cpus().map_err(|(path, e)| Error::system(format!("read {path}"))(e))?;
     let sizes = [
         ("FDB", limits.fdb),
         ("NEIGH", limits.neigh),
@@ -35,10 +38,13 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
         ("VTEPS", limits.vteps),
         ("COUNTERS", limits.counters),
         ("GENERATIONS", limits.counters),
+        ("FDB_CACHE", limits.fdb),
+        ("DECISIONS", DECISIONS.saturating_mul(u32::try_from(cpus).unwrap_or(u32::MAX))),
     ];
     for (name, size) in sizes {
         loader.map_max_entries(name, size);
     }
+    loader.override_global("FDB_CACHE_ROWS", &limits.fdb, true);
     let mut object = loader.load(&OBJECT.0).map_err(|e| not_loaded(&e))?;
     // The verifier takes most of the time that a start takes: each program has a CPU, if there are so many.
     thread::scope(|scope| {
