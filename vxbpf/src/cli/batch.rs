@@ -10,7 +10,7 @@ use crate::{Error, dataplane::Dataplane};
 
 mod input;
 
-use input::{Block, Input, Line};
+use input::{Block, Input, Line, Lines};
 
 /// The batch.
 #[derive(Debug, Args)]
@@ -66,14 +66,14 @@ impl Batch<'_> {
     fn carry_out(&mut self, block: &Block, dataplane: &mut Dataplane) -> crate::Result<bool> {
         let mut lines = block.lines();
         while let Some(line) = lines.clone().next() {
-            let entries = lines.clone().take_while(is_entry).count();
+            let (entries, behind) = entries_first(&lines);
             let failures = if entries == 0 {
                 lines.next();
                 self.other(&line, dataplane).err().map(|e| (line.number, e)).into_iter().collect()
             } else {
                 let failures = dataplane
                     .bulk(entries, |dataplane| self.entries(lines.clone().take(entries), dataplane))?;
-                lines.by_ref().take(entries).for_each(drop);
+                lines = behind;
                 failures
             };
             for (number, failure) in failures {
@@ -132,6 +132,18 @@ impl Batch<'_> {
             None => Err(Error::invalid("batch", "not one that can stand in a batch").into()),
         };
         done.map_err(Failure::Other)
+    }
+}
+
+/// How many changes of entries come first, and what is behind them.
+fn entries_first<'a>(lines: &Lines<'a>) -> (usize, Lines<'a>) {
+    let (mut entries, mut behind) = (0, lines.clone());
+    loop {
+        let mut next = behind.clone();
+        if !next.next().is_some_and(|line| is_entry(&line)) {
+            return (entries, behind);
+        }
+        (entries, behind) = (entries + 1, next);
     }
 }
 

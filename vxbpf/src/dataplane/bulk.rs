@@ -15,7 +15,7 @@ use super::Dataplane;
 use crate::Result;
 
 /// A table that has more entries than this for each change is not read as a whole to make the changes.
-const WORTH_IT: usize = 16;
+const WORTH_IT: usize = 2;
 
 /// What is to be done once the changes are written.
 #[derive(Default)]

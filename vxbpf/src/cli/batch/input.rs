@@ -14,8 +14,8 @@ use crate::{Error, Result};
 
 /// Bytes that are read at once.
 const READ: usize = 1 << 20;
-/// A block that has so many bytes is not made larger: a million lines.
-const BLOCK: usize = 1 << 26;
+/// A block that has so many bytes is not made larger: one or two million lines.
+const BLOCK: usize = 1 << 27;
 /// Milliseconds that a writer may take until we do what it has written so far.
 const PATIENCE: u8 = 10;
 
@@ -28,6 +28,8 @@ pub(super) struct Input {
     /// The number of its first line.
     line: usize,
     ended: bool,
+    /// `BLOCK`.
+    most: usize,
 }
 
 /// Whole lines.
@@ -52,7 +54,7 @@ impl Input {
             _ => File::open(path),
         };
         let file = opened.map_err(Error::system(format!("open batch {name}")))?;
-        Ok(Self { name, file, rest: Vec::new(), line: 1, ended: false })
+        Ok(Self { name, file, rest: Vec::new(), line: 1, ended: false, most: BLOCK })
     }
 
     /// What errors call it.
@@ -64,7 +66,7 @@ impl Input {
     pub(super) fn block(&mut self) -> Result<Option<Block>> {
         let reading = || Error::system(format!("read batch {}", self.name));
         let mut whole = whole_lines(&self.rest);
-        while !self.ended && self.rest.len() < BLOCK && (whole == 0 || is_ready(&self.file)) {
+        while !self.ended && self.rest.len() < self.most && (whole == 0 || is_ready(&self.file)) {
             let before = self.rest.len();
             self.rest.resize(before + READ, 0);
             let read = self.file.read(self.rest.get_mut(before..).unwrap_or_default()).map_err(reading())?;
@@ -201,9 +203,9 @@ mod tests {
     fn blocks_of_a_file_are_all_its_lines_with_their_numbers() {
         let path = std::env::temp_dir().join(format!("vxbpf-batch-{}", std::process::id()));
         let text: String =
-            (1..=2_000_000).map(|number| format!("fdb add line {number}, and then some words\n")).collect();
+            (1..=200_000).map(|number| format!("fdb add line {number}, and then some words\n")).collect();
         std::fs::write(&path, &text).unwrap();
-        let mut input = Input::open(&path).unwrap();
+        let mut input = Input { most: 2 * READ, ..Input::open(&path).unwrap() };
         std::fs::remove_file(path).unwrap();
         let (mut next, mut blocks) = (1, 0);
         while let Some(block) = input.block().unwrap() {
@@ -214,7 +216,7 @@ mod tests {
             }
             blocks += 1;
         }
-        assert_eq!(next, 2_000_001);
+        assert_eq!(next, 200_001);
         assert!(blocks > 1);
     }
 }
