@@ -180,6 +180,7 @@ fn a_pod_hears_that_another_ports_mtu_is_smaller() {
     introduce(from, to);
     overlay.ping_all();
     overlay.nodes[0].must("ip link set veth2 mtu 1300");
+    thread::sleep(FOLLOWED);
     ping_says(from, to, 1305, "1300");
     assert_eq!(overlay.nodes[0].drops("too_big"), 2);
     for addr in [IpAddr::from(to.addr), v6(to).into()] {
