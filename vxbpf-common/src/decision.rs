@@ -126,7 +126,7 @@ pub struct Decision {
     pub marks: Marks,
     /// UDP destination port, network order.
     pub dstport: [u8; 2],
-    /// Identification of the last outer IP packet.
+    /// Identification of the next outer IP packet.
     pub id: u16,
     /// The VNI.
     pub vni: u32,

@@ -8,8 +8,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::{Mac, SECOND, counters::OTHER_SLOT, map_types};
 
-/// The longest that the FDB is not asked. By so much `used` may be late, of a station that so few frames are for that no
-/// decision about them is remembered.
+/// The longest that the FDB is not asked. By so much `used` may be late, of a station that no decision is remembered of.
 pub const LIFETIME: u64 = 30 * SECOND;
 
 /// What is looked up: a station in a VNI.
@@ -28,14 +27,10 @@ impl CacheKey {
 
     /// The row among so many. The station's last bytes differ most, and so they go to the hash's first bits.
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the product of two 32-bit numbers, without its lower half"
-    )]
     pub const fn row(self, rows: u32) -> u32 {
         let hash = self.0.wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let hash = (hash ^ hash >> 32).wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 32;
-        (hash * rows as u64 >> 32) as u32
+        let hash = (hash ^ (hash >> 32)).wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 32;
+        ((hash * rows as u64) >> 32) as u32
     }
 }
 
@@ -66,7 +61,7 @@ impl Towards {
     }
 }
 
-/// A unit of the cache's time, as a shift of nanoseconds: some 17 ms, so that 32 bits last for two years.
+/// A unit of the cache's time, as a shift of nanoseconds: some 17 ms.
 const UNIT: u32 = 24;
 
 /// Value of `FDB_CACHE` (key: [`CacheKey::row`]): any three stations that belong there, in one cache line. Written by the
@@ -99,18 +94,19 @@ impl CacheRow {
         let mut way = 0;
         while way < self.seals.len() {
             let (towards, expires) = (Towards(self.towards[way]), self.expires[way]);
-            if self.seals[way] == seal(key, generation, towards, expires) && Self::unit(now) < expires {
-                return Some((towards, (expires as u64) << UNIT));
+            let left = left(expires, now);
+            if self.seals[way] == seal(key, generation, towards, expires) && left != 0 {
+                return Some((towards, ((now >> UNIT) + left as u64) << UNIT));
             }
             way += 1;
         }
         None
     }
 
-    /// Enters a station, instead of the one that would have been over first.
+    /// Enters a station, not after `now + LIFETIME`, instead of the one that would have been over first.
     #[inline(always)]
-    pub const fn keep(&mut self, key: CacheKey, generation: u64, expires: u64, towards: Towards) {
-        let [a, b, c] = self.expires;
+    pub const fn keep(&mut self, key: CacheKey, generation: u64, now: u64, expires: u64, towards: Towards) {
+        let [a, b, c] = [left(self.expires[0], now), left(self.expires[1], now), left(self.expires[2], now)];
         let way = if a <= b && a <= c {
             0
         } else if b <= c {
@@ -118,17 +114,24 @@ impl CacheRow {
         } else {
             2
         };
-        let expires = Self::unit(expires);
+        let expires = unit(expires);
         self.seals[way] = seal(key, generation, towards, expires);
         self.towards[way] = towards.0;
         self.expires[way] = expires;
     }
+}
 
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "for two years")]
-    const fn unit(time: u64) -> u32 {
-        (time >> UNIT) as u32
-    }
+/// How long something still holds, in units of the time; 0 of what is over, however long ago.
+#[inline(always)]
+const fn left(expires: u32, now: u64) -> u32 {
+    let left = expires.wrapping_sub(unit(now));
+    if left <= unit(LIFETIME) { left } else { 0 }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "times are compared by their difference")]
+const fn unit(time: u64) -> u32 {
+    (time >> UNIT) as u32
 }
 
 /// What an entry begins with. Of one that two CPUs wrote at once it is another.
@@ -161,34 +164,42 @@ mod tests {
     #[test]
     fn a_station_is_found_in_its_generation_and_until_it_is_over() {
         let mut row = CacheRow::zeroed();
-        row.keep(key(1), GENERATION, 100 * SECOND, towards(5));
+        row.keep(key(1), GENERATION, 90 * SECOND, 100 * SECOND, towards(5));
         assert_eq!(slot(&row, key(1), GENERATION, 99 * SECOND), Some(5));
         assert_eq!(slot(&row, key(2), GENERATION, 99 * SECOND), None);
         assert_eq!(slot(&row, key(1), GENERATION + 1, 99 * SECOND), None);
-        assert_eq!(slot(&row, key(1), GENERATION, 100 * SECOND), None);
         let elsewhere = CacheKey::new(4, Mac::new([2, 0, 0, 0, 0, 1])).expect("fits");
         assert_eq!(slot(&row, elsewhere, GENERATION, 99 * SECOND), None);
-        assert!(row.find(key(1), GENERATION, 0).is_some_and(|(_, until)| until <= 100 * SECOND));
+        let until = row.find(key(1), GENERATION, 95 * SECOND).map(|(_, until)| until).expect("is there");
+        assert!(until <= 100 * SECOND && until > 99 * SECOND);
+        // Also when the units of the time have begun anew.
+        for later in [100 * SECOND, (1 << 32) << UNIT] {
+            assert_eq!(slot(&row, key(1), GENERATION, later), None);
+        }
     }
 
     #[test]
     fn a_row_has_three_stations_and_gives_up_the_one_that_is_over_first() {
         let mut row = CacheRow::zeroed();
-        for (last, until) in [(1, 90), (2, 80), (3, 100), (4, 110)] {
-            row.keep(key(last), GENERATION, until * SECOND, towards(u32::from(last)));
+        for (last, until) in [(1, 19), (2, 18), (3, 20), (4, 21)] {
+            row.keep(key(last), GENERATION, 0, until * SECOND, towards(u32::from(last)));
         }
         let found = [1, 2, 3, 4].map(|last| slot(&row, key(last), GENERATION, SECOND));
         assert_eq!(found, [Some(1), None, Some(3), Some(4)]);
+        // One that is over goes before others.
+        row.keep(key(5), GENERATION, 20 * SECOND, 22 * SECOND, towards(5));
+        let found = [3, 4, 5].map(|last| slot(&row, key(last), GENERATION, 19 * SECOND));
+        assert_eq!(found, [Some(3), Some(4), Some(5)]);
     }
 
     #[test]
     fn what_two_cpus_wrote_at_once_is_nothing() {
         let row = |slot, until| {
             let mut row = CacheRow::zeroed();
-            row.keep(key(1), GENERATION, until * SECOND, towards(slot));
+            row.keep(key(1), GENERATION, 0, until * SECOND, towards(slot));
             row
         };
-        let rows = [row(5, 90), row(6, 90), row(5, 91), row(6, 91)];
+        let rows = [row(5, 20), row(6, 20), row(5, 21), row(6, 21)];
         for (one, other) in rows.iter().flat_map(|one| rows.iter().map(move |other| (one, other))) {
             let torn = [
                 CacheRow { seals: other.seals, ..*one },

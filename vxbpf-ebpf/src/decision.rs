@@ -1,6 +1,7 @@
 //! Decisions that are remembered. Where a frame goes depends on six tables, and seldom changes: what a walk found out
 //! holds for the next frame between the same two stations, until a table changes or a time is due to be written. A
-//! station that sends to more others than can be remembered needs the FDB, and what is known of itself and the remote.
+//! station that sends to more others than can be remembered needs the FDB, or its cache (`vxbpf_common::fdb_cache`), and what
+//! is known of itself and of the remote.
 //!
 //! A walk lowers the account's `until` with each thing it finds that will not be so for ever: the refresh of a station
 //! that is heard, the expiry of one that is sent to, the next hop. So a decision ends before the full walk would have
@@ -66,7 +67,7 @@ pub(crate) fn free(key: &DecisionKey) -> Option<&'static mut Decision> {
 pub(crate) fn keep(key: DecisionKey, account: &Account) {
     if let Some(place) = free(&key) {
         let expires = tick_before(account.until, account.now);
-        *place = Decision { key, expires, generation: account.generation, ..account.decision };
+        *place = remembered(key, account, expires);
     }
 }
 
@@ -75,9 +76,14 @@ pub(crate) fn keep(key: DecisionKey, account: &Account) {
 pub(crate) fn keep_part(key: DecisionKey, account: &Account, verdict: u32, until: u64) {
     let Some(place) = maps::decision(key.place()) else { return };
     let expires = tick_before(until, account.now);
-    *place = Decision { key, expires, generation: account.generation, ..account.decision };
+    *place = remembered(key, account, expires);
     place.verdict = verdict;
-    place.id = flow::fresh_id();
+}
+
+#[inline(always)]
+fn remembered(key: DecisionKey, account: &Account, expires: u64) -> Decision {
+    // The packet that walked has its number from the account.
+    Decision { key, expires, generation: account.generation, id: flow::fresh_id(), ..account.decision }
 }
 
 /// What a remembered decision comes to: the verdict and the interface, in one register, as a function of its own may

@@ -17,7 +17,7 @@ use vxbpf_common::{
 use crate::{
     account::{self, Account, Direction, Place},
     decision::{self, Next},
-    deliver, events, fdb_cache,
+    deliver, events,
     flow::{self, Flow},
     learn, maps, nexthop,
     packet::{self, Header, Packet, Reach},
@@ -74,24 +74,29 @@ fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
     if from.verdict != LOOK_UP {
         return None;
     }
+    let key = CacheKey::new(from.vni_slot, dst);
     // Before all else, for it takes longest.
-    let row = fdb_cache::row(from, dst);
+    let row = key.and_then(maps::cached);
     let now = events::now();
     let pair = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
-    // Of stations that are sent to again and again the FDB is to know when.
-    let cached = if decision::was_known(&pair) { None } else { cached::<P>(row, from, dst, now) };
-    let way = match cached {
+    // Of stations that are sent to again and again the FDB is to know when, and the cache is for the others.
+    let again = decision::was_known(&pair);
+    let way = match (key, row) {
+        (Some(key), Some(row)) if !again => cached::<P>(&row, key, from, now),
+        _ => None,
+    };
+    let way = match way {
         Some(way) => way,
-        None => asked::<P>(from, dst, now)?,
+        None => asked::<P>(from, dst, now, key.filter(|_| !again))?,
     };
     if way.to.verdict == PASS {
         return Some(Next::new(PASS, 0));
     }
     let len = pkt.len();
     push_again(pkt, way.to, from.marks)?;
-    account::encapsulated(from.port_slot, from.vni_slot, way.slot, len);
+    account::encapsulated(from.port_slot, from.vni_slot, way.to.vtep_slot, len);
     let out = way.to.out;
-    join(&pair, from, way.to, way.slot, decision::tick_before(way.until, now));
+    join(&pair, from, way.to, decision::tick_before(way.until, now));
     Some(Next::new(UNDERLAY, out))
 }
 
@@ -99,23 +104,22 @@ fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
 struct Way {
     /// What is known of the remote.
     to: &'static mut Decision,
-    /// Its counters.
-    slot: u32,
     /// Until when the other is behind it, CLOCK_MONOTONIC nanoseconds.
     until: u64,
 }
 
 /// As far as it is cached.
 #[inline(always)]
-fn cached<P: Packet>(row: Option<CacheRow>, from: &Decision, dst: Mac, now: u64) -> Option<Way> {
-    let (towards, until) = row?.find(CacheKey::new(from.vni_slot, dst)?, from.generation, now)?;
+fn cached<P: Packet>(row: &CacheRow, key: CacheKey, from: &Decision, now: u64) -> Option<Way> {
+    let (towards, until) = row.find(key, from.generation, now)?;
     let to = decision::find(&DecisionKey::towards(P::AT_XDP, towards))?;
-    Some(Way { to, slot: towards.slot(), until })
+    // Whatever a chance of 2^-64 may bring: never into another VNI.
+    (to.vni_slot == from.vni_slot).then_some(Way { to, until })
 }
 
-/// As the FDB says.
+/// As the FDB says, to be cached under a key if there is one.
 #[inline(always)]
-fn asked<P: Packet>(from: &Decision, dst: Mac, now: u64) -> Option<Way> {
+fn asked<P: Packet>(from: &Decision, dst: Mac, now: u64, cache: Option<CacheKey>) -> Option<Way> {
     let station = maps::station(&FdbKey::new(Vni::new(from.vni)?, dst))?;
     let entry = station.entry();
     if entry.ifindex != 0 || !entry.is_live(now, from.ageing) {
@@ -133,10 +137,10 @@ fn asked<P: Packet>(from: &Decision, dst: Mac, now: u64) -> Option<Way> {
     if to.remote != entry.remote {
         return None;
     }
-    if let Some(towards) = towards {
-        fdb_cache::keep(from, dst, expires.min(now + LIFETIME), towards);
+    if let (Some(key), Some(towards)) = (cache, towards) {
+        maps::cache(key, from.generation, now, expires.min(now + LIFETIME), towards);
     }
-    Some(Way { to, slot: entry.slot, until: expires.min(entry.used + ageing::REFRESH) })
+    Some(Way { to, until: expires.min(entry.used + ageing::REFRESH) })
 }
 
 /// The key of what is known of a remote.
@@ -156,7 +160,7 @@ fn remote_key<P: Packet>(
 /// Remembers for the two stations what is known of the one, and of the remote that the other is behind, until a tick. (A
 /// function of its own, for its stack.)
 #[inline(never)]
-fn join(key: &DecisionKey, from: &Decision, to: &Decision, slot: u32, until: u64) {
+fn join(key: &DecisionKey, from: &Decision, to: &Decision, until: u64) {
     let Some(place) = decision::free(key) else { return };
     // One of the two may be in that place, and have ended since it was found.
     if core::ptr::eq(place, from) || core::ptr::eq(place, to) {
@@ -171,7 +175,6 @@ fn join(key: &DecisionKey, from: &Decision, to: &Decision, slot: u32, until: u64
     place.vni = from.vni;
     place.vni_slot = from.vni_slot;
     place.port_slot = from.port_slot;
-    place.vtep_slot = slot;
 }
 
 /// Pushes outer headers that are ready.
@@ -219,7 +222,10 @@ fn keep<P: Packet>(account: &Account) -> Option<()> {
         let from = DecisionKey::from_station(ifindex, P::AT_XDP, account.src)?;
         decision::keep_part(from, account, LOOK_UP, account.heard_until);
         let (dst_vni, dstport) = (account.dst_vni, decision.dstport);
-        let towards = Towards::new(decision.vtep_slot, dst_vni, dstport);
+        // A station may have been learned while its remote lost the slot: it is known by whoever has it.
+        let vtep = Vni::new(account.vni).and_then(|vni| maps::vtep(vni, decision.remote));
+        let has_slot = vtep.is_some_and(|vtep| vtep.slot == decision.vtep_slot);
+        let towards = Towards::new(decision.vtep_slot, dst_vni, dstport).filter(|_| has_slot);
         let to = remote_key::<P>(towards, decision.remote, dst_vni, dstport);
         decision::keep_part(to, account, decision.verdict, account.way_until);
     }
@@ -368,8 +374,10 @@ fn write<O: Outer + Header, P: Packet>(
     if longest(pkt, &flow, len) + O::IP_OVERHEAD > decision.mtu {
         return Err(DropReason::TooBig);
     }
-    decision.id = decision.id.wrapping_add(1);
     let marks = flow_marks(marks, &flow, decision.id);
+    // The kernel numbers the segments of a GSO frame from there (`inet_gso_segment`).
+    let packets = len.checked_div(pkt.gso_size()).map_or(1, |whole| whole + 1);
+    decision.id = decision.id.wrapping_add(packets as u16);
     pkt.make_room::<O>(eth)?;
     let mut outer: O = packet::kept(&decision.outer);
     outer.complete(decision.address_sum, &marks, len);
@@ -398,7 +406,7 @@ pub(crate) fn flow_marks(marks: Marks, flow: &Flow, id: u16) -> FlowMarks {
         srcport: flow.hash.srcport(),
         // A packet that may be fragmented on its way needs a number that its fragments share and that
         // other packets of these seconds do not (RFC 6864 section 4.2).
-        id: if df { [0; 2] } else { id.to_ne_bytes() },
+        id: if df { [0; 2] } else { id.to_be_bytes() },
         ttl,
         tos: ecn::encap(tos, flow.tos),
         df,

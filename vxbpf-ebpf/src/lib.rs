@@ -16,7 +16,6 @@ pub mod decision;
 mod deliver;
 pub mod encap;
 pub mod events;
-mod fdb_cache;
 pub mod flood;
 mod flow;
 mod learn;

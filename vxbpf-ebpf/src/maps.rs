@@ -21,7 +21,7 @@ use vxbpf_common::{
     drop_reason::MAX_REASONS,
     event::{Event, EventRate, KINDS},
     fdb::{FdbEntry, FdbKey},
-    fdb_cache::{CacheKey, CacheRow},
+    fdb_cache::{CacheKey, CacheRow, Towards},
     flood::FloodList,
     instance::Instance,
     neigh::{Neigh, VniAddr},
@@ -89,18 +89,19 @@ static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS,
 /// Written by user space and by learning.
 #[map]
 static GENERATIONS: Array<u64> = Array::with_max_entries(20480, 0);
-/// Row -> where the stations that belong to it are. Written by the data path. Mapped by nobody, like the next.
+/// CPU and place -> the decision that is remembered there. Written by the data path. A new one takes the place
+/// of the old.
+///
+/// No per-CPU array, whose rows are behind a pointer each and lie across cache lines: one that may be mapped
+/// begins at a page (`array_map_alloc` of kernel/bpf/arraymap.c), though nobody maps it.
+#[map]
+static DECISIONS: Array<Decision> = Array::with_max_entries(decision::DECISIONS, BPF_F_MMAPABLE);
+/// Row -> where the stations that belong to it are, in a cache line (as for `DECISIONS`). Written by the data path.
 #[map]
 static FDB_CACHE: Array<CacheRow> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// Rows of `FDB_CACHE`. User space sets it before loading.
 #[unsafe(no_mangle)]
 static FDB_CACHE_ROWS: u32 = 1;
-/// CPU and place -> the decision that is remembered there. Written by the data path. A new one takes the place of the old.
-///
-/// No per-CPU array, whose rows are behind a pointer each and lie across cache lines: one that may be mapped begins at a
-/// page (`array_map_alloc` of kernel/bpf/arraymap.c), though nobody maps it.
-#[map]
-static DECISIONS: Array<Decision> = Array::with_max_entries(decision::DECISIONS, BPF_F_MMAPABLE);
 /// The account of the packet that this CPU works on.
 #[map]
 static SCRATCH: PerCpuArray<Account> = PerCpuArray::with_max_entries(1, 0);
@@ -310,10 +311,28 @@ pub(crate) fn decision(place: u32) -> Option<&'static mut Decision> {
 
 /// The row of the FDB cache that a station belongs to.
 #[inline(always)]
-pub(crate) fn cache_row(key: CacheKey) -> Option<*mut CacheRow> {
+fn cache_row(key: CacheKey) -> Option<*mut CacheRow> {
     // SAFETY: a static. Read as if it could be anything: user space has changed it.
     let rows = unsafe { ptr::read_volatile(&raw const FDB_CACHE_ROWS) };
     FDB_CACHE.get_ptr_mut(key.row(rows))
+}
+
+/// What is cached where a station belongs.
+#[inline(always)]
+pub(crate) fn cached(key: CacheKey) -> Option<CacheRow> {
+    let row = cache_row(key)?.cast::<u64>();
+    // SAFETY: an array's row, eight words. Volatile, because others write it meanwhile.
+    let words = [0, 1, 2, 3, 4, 5, 6, 7].map(|i| unsafe { row.wrapping_add(i).read_volatile() });
+    Some(CacheRow::from(words))
+}
+
+/// Caches where a station is.
+#[inline(always)]
+pub(crate) fn cache(key: CacheKey, generation: u64, now: u64, expires: u64, towards: Towards) {
+    let Some(row) = cache_row(key) else { return };
+    // SAFETY: an array's row. Others write it meanwhile, whole words at a time; an entry of which some words are
+    // new has no seal that fits, but by a chance of 2^-64.
+    unsafe { (*row).keep(key, generation, now, expires, towards) };
 }
 
 /// Whether XDP may send to an interface.

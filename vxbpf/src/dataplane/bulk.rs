@@ -84,6 +84,9 @@ impl Dataplane {
         maps.fdb.held_is_written();
         maps.flood.held_is_written();
         maps.groups.held_is_written();
+        if let Some(session) = &mut self.session {
+            session.lock.move_generation();
+        }
         Ok(())
     }
 

@@ -8,26 +8,46 @@ use vxbpf_common::counters::OTHER_SLOT;
 use super::{maps, place::Place};
 use crate::Result;
 
-/// Held while one writer reads, modifies and writes. A writer that is killed does not end what is remembered; that
-/// ends by itself within a second ([`vxbpf_common::decision::LIFETIME`]).
+/// Held while one writer reads, modifies and writes. After a writer that was killed the next one ends what is remembered:
+/// with a daemon that is its sweep.
 pub(super) struct Lock {
     generations: Array<MapData, u64>,
-    /// Given back last.
-    _file: File,
+    /// Whether anything may be another than before.
+    changed: bool,
+    /// Given back last. It has a byte for as long as somebody holds it.
+    file: File,
 }
 
 impl Lock {
     /// Waits for it.
     pub(super) fn take(place: &Place) -> Result<Self> {
         let file = place.lock()?;
-        Ok(Self { generations: maps::open(place, "GENERATIONS")?, _file: file })
+        let mut lock = Self { generations: maps::open(place, "GENERATIONS")?, changed: true, file };
+        if lock.file.metadata().is_ok_and(|file| file.len() != 0) {
+            lock.move_generation();
+        }
+        let _ = lock.file.set_len(1);
+        Ok(lock)
+    }
+
+    /// Ends what is remembered, in the middle of changes.
+    pub(super) fn move_generation(&mut self) {
+        // An array's row can be read and written, unless the kernel has no memory left.
+        let generation = self.generations.get(&OTHER_SLOT, 0).unwrap_or(0);
+        let _ = self.generations.set(OTHER_SLOT, generation.wrapping_add(1), 0);
+    }
+
+    /// Gives it back without having changed anything that is remembered.
+    pub(super) fn give_back_unchanged(mut self) {
+        self.changed = false;
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // An array's row can be read and written, unless the kernel has no memory left.
-        let generation = self.generations.get(&OTHER_SLOT, 0).unwrap_or(0);
-        let _ = self.generations.set(OTHER_SLOT, generation.wrapping_add(1), 0);
+        if self.changed {
+            self.move_generation();
+        }
+        let _ = self.file.set_len(0);
     }
 }

@@ -4,7 +4,7 @@ use std::{panic::resume_unwind, thread};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    maps::MapError,
+    maps::{MapData, MapError},
     programs::{Program, ProgramError},
     util::nr_cpus,
 };
@@ -25,6 +25,10 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
     for name in maps::NAMES {
         loader.map_pin_path(name, place.map(name));
     }
+    // A row for each entry has room for three, because where they belong is left to chance. The map may be there already, from
+    // other limits.
+    let pinned = MapData::from_pin(place.map("FDB_CACHE")).and_then(|map| map.info());
+    let cache_rows = pinned.map_or(limits.fdb, |info| info.max_entries());
     let cpus = nr_cpus().map_err(|(path, e)| Error::system(format!("read {path}"))(e))?;
     let sizes = [
         ("FDB", limits.fdb),
@@ -44,7 +48,7 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
     for (name, size) in sizes {
         loader.map_max_entries(name, size);
     }
-    loader.override_global("FDB_CACHE_ROWS", &limits.fdb, true);
+    loader.override_global("FDB_CACHE_ROWS", &cache_rows, true);
     let mut object = loader.load(&OBJECT.0).map_err(|e| not_loaded(&e))?;
     // The verifier takes most of the time that a start takes: each program has a CPU, if there are so many.
     thread::scope(|scope| {

@@ -11,7 +11,7 @@ use crate::Result;
 /// The lock, and what is known while it is held. Nothing of it outlives the process: who is killed leaves only what
 /// stands in the tables, and the next one reads those.
 pub(super) struct Session {
-    _lock: Lock,
+    pub(super) lock: Lock,
     pub(super) index: Index,
     /// While changes are held.
     pub(super) bulk: Option<Bulk>,
@@ -79,7 +79,7 @@ impl Dataplane {
         }
         let lock = Lock::take(&self.place)?;
         let done = self.maps.know().and_then(|()| {
-            self.session = Some(Session { _lock: lock, index: Index::read(&self.maps)?, bulk: None });
+            self.session = Some(Session { lock, index: Index::read(&self.maps)?, bulk: None });
             work(self)
         });
         self.maps.forget();

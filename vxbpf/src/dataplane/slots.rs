@@ -17,8 +17,10 @@ impl Dataplane {
             None => {
                 let mut slots = Slots::read(&self.maps)?;
                 let slot = slots.free();
-                if let Some(index) = self.index_mut() {
-                    index.slots = slots;
+                if let Some(session) = &mut self.session {
+                    session.index.slots = slots;
+                    // Who had the slot is not to be remembered by it.
+                    session.lock.move_generation();
                 }
                 slot.ok_or_else(|| Error::Full {
                     what: "the counter table".to_owned(),

@@ -18,7 +18,7 @@ const TOGETHER: usize = 64;
 impl Dataplane {
     /// Removes expired entries; returns how many.
     pub fn sweep(&mut self) -> Result<u64> {
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         let (ageing, now) = (self.ageing()?, names::now());
         let mut expired = Vec::new();
         let counts = self.count_dynamic(|key, entry| {
@@ -32,9 +32,13 @@ impl Dataplane {
             swept += self.remove_expired(keys, &ageing)?;
         }
         if swept > 0 {
-            self.recount_all()?
+            self.recount_all()?;
         } else {
-            self.set_counts(counts)?
+            self.set_counts(counts)?;
+            // Most times: what is remembered would be found out anew, every few seconds, for nothing.
+            if let Some(lock) = lock {
+                lock.give_back_unchanged();
+            }
         }
         Ok(swept)
     }
