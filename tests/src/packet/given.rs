@@ -24,8 +24,10 @@ use super::{
 /// What is there before a row's frame comes. All in the row's VNI.
 #[derive(Clone, Debug)]
 pub enum Given {
-    /// An FDB entry.
+    /// An FDB entry, instead of one that may be there.
     Fdb(Mac, Destination, FdbState),
+    /// No FDB entry any more.
+    Deleted(Mac),
     /// A remote in the flood list.
     Flood(Remote),
     /// A remote in the list of a group.
@@ -80,7 +82,7 @@ impl Bed {
 
     /// Lets the data path look for the way to the remotes anew, but not take the turn through the kernel's neighbour
     /// code that one frame in ten seconds takes: which row's frame that is must not be a matter of time.
-    fn probe(&self) -> Result<()> {
+    pub(super) fn probe(&self) -> Result<()> {
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
         let probed = u64::try_from(Duration::from(now).as_nanos())?;
         let hop = NextHop { expires: 0, probed, ifindex: 0, mtu: 0, src_mac: Mac::ZERO, dst_mac: Mac::ZERO };
@@ -103,9 +105,10 @@ impl Bed {
         let dataplane = &mut self.instance.dataplane;
         match given {
             Given::Fdb(mac, to, state) => {
-                dataplane
-                    .fdb_add(&FdbSpec { vni, mac: *mac, to: to.clone(), state: *state }, Origin::Command)?;
+                let spec = FdbSpec { vni, mac: *mac, to: to.clone(), state: *state };
+                dataplane.fdb_replace(&spec, Origin::Command)?;
             }
+            Given::Deleted(mac) => dataplane.fdb_del(vni, *mac, None)?,
             Given::Flood(remote) => append(dataplane, vni, Mac::ZERO, remote)?,
             Given::Group(group, remote) => append(dataplane, vni, *group, remote)?,
             Given::Neigh(addr, neighbour) => {
@@ -189,6 +192,7 @@ impl Given {
             | Self::Deny(addr)
             | Self::Due(addr) => *addr = here(*addr),
             Self::Fdb(..)
+            | Self::Deleted(_)
             | Self::Neigh(..)
             | Self::NeighIn(..)
             | Self::Options(_)

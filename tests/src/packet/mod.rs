@@ -6,6 +6,7 @@
 mod answer;
 mod bed;
 mod counts;
+mod crowd;
 mod frame;
 mod given;
 mod outer;
@@ -19,6 +20,7 @@ mod wire;
 pub use answer::{fragmentation_needed, packet_too_big};
 pub use bed::*;
 pub use counts::{Counter, Counts};
+pub use crowd::Crowd;
 pub use frame::{Frame, group_mac, solicited_node};
 pub use given::Given;
 pub use outer::Outer;

@@ -67,6 +67,12 @@ struct Seen {
 
 /// Runs a row in one hook; the error is a report for people.
 fn check(bed: &mut Bed, row: &Row, hook: Hook) -> Result<(), String> {
+    bed.prepare(row).map_err(|e| format!("`{}` in {hook:?}: {e:#}", row.name))?;
+    meet(bed, row, hook)
+}
+
+/// Runs the frame of a row that everything is there for.
+pub(super) fn meet(bed: &mut Bed, row: &Row, hook: Hook) -> Result<(), String> {
     let title = format!("`{}` in {hook:?}", row.name);
     let (seen, wrong) = walk(bed, row, hook).map_err(|e| format!("{title}: {e:#}"))?;
     if wrong.is_empty() {
@@ -87,8 +93,14 @@ impl Bed {
         self.run(hook, &row.input)
     }
 
-    fn prepare(&mut self, row: &Row) -> Result<()> {
+    /// Makes what a row presupposes, and nothing else.
+    pub(super) fn prepare(&mut self, row: &Row) -> Result<()> {
         self.reset().context("reset")?;
+        self.presuppose(row)
+    }
+
+    /// Makes what a row presupposes, beside what there is.
+    pub(super) fn presuppose(&mut self, row: &Row) -> Result<()> {
         row.given
             .iter()
             .try_for_each(|given| self.give(row.vni, given).with_context(|| format!("given {given:?}")))
@@ -96,7 +108,6 @@ impl Bed {
 }
 
 fn walk(bed: &mut Bed, row: &Row, hook: Hook) -> Result<(Seen, Vec<String>)> {
-    bed.prepare(row)?;
     let mut input = row.input.clone();
     if input.dev == HELPER {
         input.dev.clone_from(&bed.helper);

@@ -1,6 +1,7 @@
 //! Packet tests: one frame through one program, as table rows. See `vxbpf_tests::packet`.
 
 mod arp;
+mod crowd;
 mod decap;
 mod encap;
 mod entropy;

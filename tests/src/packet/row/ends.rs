@@ -256,6 +256,7 @@ fn names(given: &Given, vtep: IpAddr) -> bool {
         }
         Given::AllowIn(..)
         | Given::Fdb(..)
+        | Given::Deleted(_)
         | Given::Neigh(..)
         | Given::NeighIn(..)
         | Given::Options(_)
