@@ -1,7 +1,7 @@
 //! Frames among so many others that they have no decision of their own: that of another pair of stations is in its
 //! place. Then it is the FDB, or its cache, that says where they go.
 
-use std::fmt;
+use std::{fmt, fs::File};
 
 use anyhow::{Context as _, Error, Result, bail, ensure};
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
@@ -98,6 +98,23 @@ impl Crowd<'_> {
     /// Something happens in the VNI of a row.
     pub fn then(&mut self, row: &Row, given: Given) -> Result<()> {
         self.bed.give(row.vni, &given.here())
+    }
+
+    /// A writer is killed when it has moved two stations to where the other was, and before it has said so; then the
+    /// daemon looks for stations that have expired, and finds none.
+    pub fn killed_moving(&mut self, row: &Row, macs: [Mac; 2]) -> Result<()> {
+        let mut stations = self.stations()?;
+        let keys = macs.map(|mac| FdbKey::new(vni(row.vni), mac));
+        let [one, other] = [stations.get(&keys[0], 0)?, stations.get(&keys[1], 0)?];
+        stations.insert(keys[0], other, 0)?;
+        stations.insert(keys[1], one, 0)?;
+        let pins = self.bed.pins();
+        let (run, name) = (pins.ancestors().nth(2), pins.file_name());
+        let (run, name) = (run.context("a directory")?, name.context("a name")?.display());
+        let lock = File::options().write(true).open(run.join(format!("{name}.lock")))?;
+        lock.set_len(1)?;
+        ensure!(self.bed.instance.dataplane.sweep()? == 0, "a station had expired");
+        Ok(())
     }
 }
 

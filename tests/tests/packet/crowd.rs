@@ -157,6 +157,18 @@ fn a_cached_station_that_a_command_deletes_is_flooded_to_at_once() {
 }
 
 #[test]
+fn a_cached_station_that_a_killed_writer_moved_is_sent_to_there_once_another_comes() {
+    tell(|crowd| {
+        let row = row(crowd, "a frame to a station that a killed writer moved")?;
+        let row = row.station_at(B, R1).station_at(C, R2);
+        crowd.begin(&row)?;
+        crowd.cached(&to_b(&row, R1))?;
+        crowd.killed_moving(&row, [B, C])?;
+        crowd.meets(&to_b(&row, R2))
+    });
+}
+
+#[test]
 fn a_cached_station_that_is_heard_from_another_remote_is_sent_to_there_at_once() {
     tell(|crowd| {
         let row = row(crowd, "a frame to a station that another remote brings")?;
