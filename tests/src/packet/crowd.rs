@@ -125,7 +125,7 @@ impl Crowd<'_> {
         self.met(row).map(drop)
     }
 
-    /// The same, from the second frame on without the FDB.
+    /// The same, soon without the FDB: the cache has been filled by a frame before.
     pub fn cached(&mut self, row: &Row) -> Result<()> {
         for _ in 0..ATTEMPTS {
             match self.met(row) {
@@ -224,7 +224,7 @@ impl Crowd<'_> {
     }
 }
 
-/// Maps that have no verbs, because nobody but the data path writes that into them.
+/// Maps that have no verbs, because nobody but the data path has to do with what is written here.
 impl Crowd<'_> {
     fn decisions(&self) -> Result<Array<MapData, Decision>> {
         let map = MapData::from_pin(self.bed.pins().join("DECISIONS"))?;
