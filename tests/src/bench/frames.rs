@@ -77,6 +77,14 @@ impl Ready {
         let frames = offer.size(&bed.pods[0], settings)?;
         Ok(Self { offer, frames, bed })
     }
+
+    /// Offers at least so many frames that are not measured.
+    pub(super) fn warm(&mut self, frames: u32) -> Result<()> {
+        for _ in 0..frames.div_ceil(self.frames) {
+            self.offer.play(&self.bed.pods[0], self.frames)?;
+        }
+        Ok(())
+    }
 }
 
 impl Rounds for Ready {
