@@ -77,6 +77,13 @@ impl DecisionKey {
         Self { high: dst | src << 48, low: src >> 16 | (from as u64) << 32 }
     }
 
+    /// Whether the frames are for a group: there are no decisions of those.
+    #[inline(always)]
+    pub const fn is_to_group(&self) -> bool {
+        // The first bit of the destination (`Self::new`).
+        self.high & 1 != 0
+    }
+
     /// The place of its decision among `DECISIONS`.
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "twelve bits are left")]
@@ -183,6 +190,9 @@ mod tests {
             port(7, false, a, Mac::new([2, 0, 0, 0, 0, 0xff])),
         ];
         assert!(DecisionKey::from_port(u32::MAX, false, a, b).is_none());
+        assert!(!port(7, false, a, b).is_to_group());
+        assert!(port(7, false, a, Mac::BROADCAST).is_to_group());
+        assert!(port(7, false, a, Mac::new([0x33, 0x33, 0, 0, 0, 1])).is_to_group());
         for (i, key) in keys.iter().enumerate() {
             assert!(key.place() < DECISIONS);
             for other in &keys[i + 1..] {

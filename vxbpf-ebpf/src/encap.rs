@@ -37,6 +37,9 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
     let eth: EthHdr = pkt.load(0)?;
     let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
     let key = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
+    if key.is_to_group() {
+        return None;
+    }
     // Tags outside the data take longer.
     let Some(known) = decision::find(&key) else {
         return if pkt.hidden_len() != 0 { None } else { Some(look_up(pkt)) };
@@ -67,9 +70,6 @@ fn look_up<P: Packet>(pkt: &mut P) -> Next {
 fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
     let eth: EthHdr = pkt.load(0)?;
     let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
-    if dst.is_group() {
-        return None; // not in the FDB
-    }
     let from = decision::find(&DecisionKey::from_station(pkt.ifindex(), P::AT_XDP, src)?)?;
     if from.verdict != LOOK_UP {
         return None;
