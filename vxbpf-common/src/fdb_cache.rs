@@ -48,12 +48,6 @@ impl Towards {
         Some(Self((slot as u64) << 40 | (dst_vni as u64) << 16 | u16::from_ne_bytes(dstport) as u64))
     }
 
-    /// The slot of the remote's counters.
-    #[inline(always)]
-    pub const fn slot(self) -> u32 {
-        (self.0 >> 40) as u32
-    }
-
     /// All of it.
     #[inline(always)]
     pub const fn word(self) -> u64 {
@@ -158,7 +152,11 @@ mod tests {
     }
 
     fn slot(row: &CacheRow, key: CacheKey, generation: u64, now: u64) -> Option<u32> {
-        row.find(key, generation, now).map(|(towards, _)| towards.slot())
+        row.find(key, generation, now).map(|(found, _)| {
+            let slot = u32::try_from(found.word() >> 40).expect("24 bits");
+            assert_eq!(found, towards(slot));
+            slot
+        })
     }
 
     #[test]

@@ -120,17 +120,9 @@ fn cached<P: Packet>(row: &CacheRow, key: CacheKey, from: &Decision, now: u64) -
 /// As the FDB says, to be cached under a key if there is one.
 #[inline(always)]
 fn asked<P: Packet>(from: &Decision, dst: Mac, now: u64, cache: Option<CacheKey>) -> Option<Way> {
-    let station = maps::station(&FdbKey::new(Vni::new(from.vni)?, dst))?;
-    let entry = station.entry();
-    if entry.ifindex != 0 || !entry.is_live(now, from.ageing) {
+    let (entry, expires) = sent_to(Vni::new(from.vni)?, dst, now, from.ageing)?;
+    if entry.ifindex != 0 {
         return None;
-    }
-    if ageing::stale(entry.used, now) {
-        station.touch(now);
-    }
-    let mut expires = u64::MAX;
-    if entry.state == STATE_DYNAMIC && from.ageing != 0 {
-        expires = entry.updated.saturating_add(from.ageing);
     }
     let towards = Towards::new(entry.slot, entry.dst_vni, entry.dstport);
     let to = decision::find(&remote_key::<P>(towards, entry.remote, entry.dst_vni, entry.dstport))?;
@@ -271,21 +263,24 @@ pub(crate) fn lookup(
     config: &VniConfig,
     dst: Mac,
 ) -> Option<&'static FdbEntry> {
+    let (entry, expires) = sent_to(vni, dst, account.now, config.ageing)?;
+    account.holds_until(expires.min(entry.used + ageing::REFRESH));
+    Some(entry)
+}
+
+/// The entry of a station that is sent to, which is noted, and until when it lives.
+#[inline(always)]
+fn sent_to(vni: Vni, dst: Mac, now: u64, ageing: u64) -> Option<(&'static FdbEntry, u64)> {
     let station = maps::station(&FdbKey::new(vni, dst))?;
     let entry = station.entry();
-    let now = account.now;
-    if !entry.is_live(now, config.ageing) {
+    if !entry.is_live(now, ageing) {
         return None;
-    }
-    if entry.state == STATE_DYNAMIC && config.ageing != 0 {
-        account.holds_until(entry.updated.saturating_add(config.ageing));
     }
     if ageing::stale(entry.used, now) {
         station.touch(now);
-    } else {
-        account.holds_until(entry.used + ageing::REFRESH);
     }
-    Some(entry)
+    let ages = entry.state == STATE_DYNAMIC && ageing != 0;
+    Some((entry, if ages { entry.updated.saturating_add(ageing) } else { u64::MAX }))
 }
 
 /// Finds the way to the station's VTEP.
