@@ -61,6 +61,13 @@ impl DecisionKey {
         Self { high: remote.word(), low: (to as u64) << 32 }
     }
 
+    /// How the frames get to a remote that is known by its slot, if that is what this is about, and the hook.
+    #[inline(always)]
+    pub const fn is_towards(&self, at_xdp: bool) -> Option<Towards> {
+        let towards = Towards::from_word(self.high);
+        if self.low == Self::towards(at_xdp, towards).low { Some(towards) } else { None }
+    }
+
     /// Of all frames to a remote that has no slot of its own. The decision has the whole address.
     #[inline(always)]
     pub const fn to_remote(at_xdp: bool, remote: Addr, dst_vni: u32, dstport: [u8; 2]) -> Self {
@@ -88,8 +95,16 @@ impl DecisionKey {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "twelve bits are left")]
     pub const fn place(&self) -> u32 {
-        let hash = self.high.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ self.low;
-        (hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> (64 - DECISIONS.trailing_zeros())) as u32
+        let at_xdp = (AT_XDP as u64) << 32;
+        let hash = self.high.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ (self.low & !at_xdp);
+        let place = (hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> (64 - DECISIONS.trailing_zeros())) as u32;
+        Self::place_at(self.low & at_xdp != 0, place)
+    }
+
+    /// The place in a hook of what has that place at TC.
+    #[inline(always)]
+    pub const fn place_at(at_xdp: bool, place: u32) -> u32 {
+        place ^ at_xdp as u32
     }
 }
 

@@ -1,15 +1,31 @@
 //! The FDB cache: where stations behind remotes are, each row in one cache line. A look-up in the FDB itself, a hash table
 //! of the kernel's, waits for memory more than twice: for the bucket, and for each entry in it.
 //!
+//! The smaller it is, the more of it is near. So an entry has no room for the way to its remote: it says at which place that
+//! is remembered ([`Towards::place`]), and a seal over all of it says whether what is found there is the one.
+//!
 //! What is cached holds while the generation stands still, as with decisions, and for half a minute at most, so that the FDB
 //! gets to know which of its stations are sent to.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{Mac, SECOND, counters::OTHER_SLOT, map_types};
+use crate::{
+    Mac, SECOND,
+    counters::OTHER_SLOT,
+    decision::{DECISIONS, DecisionKey},
+    map_types,
+};
 
 /// The longest that the FDB is not asked. By so much `used` may be late, of a station that no decision is remembered of.
 pub const LIFETIME: u64 = 30 * SECOND;
+
+/// How many stations are in a row.
+pub const WAYS: usize = 5;
+
+/// How many rows there are for so many stations: with two and a half in each on average, three of a hundred find no room.
+pub const fn rows(stations: u32) -> u32 {
+    stations / 5 * 2 + 1
+}
 
 /// What is looked up: a station in a VNI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +41,23 @@ impl CacheKey {
         Some(Self(u64::from_le(mac.word()) | (vni_slot as u64) << 48))
     }
 
-    /// The row among so many. The station's last bytes differ most, and so they go to the hash's first bits.
+    /// The row among so many.
     #[inline(always)]
     pub const fn row(self, rows: u32) -> u32 {
+        (((self.hash() >> 32) * rows as u64) >> 32) as u32
+    }
+
+    /// Bits in which it differs from most others of its row.
+    #[inline(always)]
+    const fn tag(self) -> u32 {
+        (self.hash() << u32::BITS >> (u64::BITS - TAG_BITS)) as u32
+    }
+
+    /// The station's last bytes differ most, and so they go to the hash's first bits.
+    #[inline(always)]
+    const fn hash(self) -> u64 {
         let hash = self.0.wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let hash = (hash ^ (hash >> 32)).wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> 32;
-        ((hash * rows as u64) >> 32) as u32
+        (hash ^ (hash >> 32)).wrapping_mul(0xc4ce_b9fe_1a85_ec53)
     }
 }
 
@@ -53,22 +80,36 @@ impl Towards {
     pub const fn word(self) -> u64 {
         self.0
     }
+
+    /// Of all of it.
+    #[inline(always)]
+    pub(crate) const fn from_word(word: u64) -> Self {
+        Self(word)
+    }
+
+    /// The place of what is remembered of the remote, for TC.
+    #[inline(always)]
+    const fn place(self) -> u32 {
+        DecisionKey::towards(false, self).place()
+    }
 }
 
-/// A unit of the cache's time, as a shift of nanoseconds: some 17 ms.
-const UNIT: u32 = 24;
+/// A unit of the cache's time, as a shift of nanoseconds: some 270 ms.
+const UNIT: u32 = 28;
 
-/// Value of `FDB_CACHE` (key: [`CacheKey::row`]): any three stations that belong there, in one cache line. Written by the
-/// data path only: by several CPUs at once, and without a lock, for each entry is sealed.
+const EXPIRES_BITS: u32 = 8;
+const PLACE_BITS: u32 = DECISIONS.trailing_zeros();
+const TAG_BITS: u32 = u32::BITS - PLACE_BITS - EXPIRES_BITS;
+
+/// Value of `FDB_CACHE` (key: [`CacheKey::row`]): any stations that belong there, in one cache line. Written by the data path
+/// only: by several CPUs at once, and without a lock, for each entry is sealed.
 #[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct CacheRow {
     /// The stations, mixed with all that is said of them, and with the generation.
-    seals: [u64; 3],
-    /// Where they are.
-    towards: [u64; 3],
-    /// Until when that holds, in units of the time.
-    expires: [u32; 3],
+    seals: [u64; WAYS],
+    /// The tag of each, the place of the way to its remote, and the end of the time until which that holds, in units.
+    hints: [u32; WAYS],
     /// Zero.
     reserved: u32,
 }
@@ -81,16 +122,42 @@ impl From<[u64; 8]> for CacheRow {
     }
 }
 
-impl CacheRow {
-    /// Where a station is, if that is known, in this generation and now, and until when that holds.
+/// What may be a station's entry. The way that is remembered at its place tells ([`Hint::is_of`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    seal: u64,
+    /// Where the way to the remote is remembered, for TC.
+    pub place: u32,
+    /// In units of the time.
+    expires: u32,
+}
+
+impl Hint {
+    /// Whether it is the station's entry, made in this generation, and that is the way to its remote.
     #[inline(always)]
-    pub const fn find(&self, key: CacheKey, generation: u64, now: u64) -> Option<(Towards, u64)> {
+    pub const fn is_of(&self, key: CacheKey, generation: u64, towards: Towards) -> bool {
+        self.seal == seal(key, generation, towards, self.expires)
+    }
+
+    /// Until when it holds.
+    #[inline(always)]
+    pub const fn until(&self) -> u64 {
+        (self.expires as u64) << UNIT
+    }
+}
+
+impl CacheRow {
+    /// The only entry that may be a station's, if it has not expired.
+    #[inline(always)]
+    pub const fn hint(&self, key: CacheKey, now: u64) -> Option<Hint> {
         let mut way = 0;
-        while way < self.seals.len() {
-            let (towards, expires) = (Towards(self.towards[way]), self.expires[way]);
-            let left = left(expires, now);
-            if self.seals[way] == seal(key, generation, towards, expires) && left != 0 {
-                return Some((towards, ((now >> UNIT) + left as u64) << UNIT));
+        while way < WAYS {
+            let hint = self.hints[way];
+            if tag(hint) == key.tag() {
+                let left = left(hint, now);
+                let place = hint << TAG_BITS >> (TAG_BITS + EXPIRES_BITS);
+                let hint = Hint { seal: self.seals[way], place, expires: unit(now).wrapping_add(left) };
+                return if left == 0 { None } else { Some(hint) };
             }
             way += 1;
         }
@@ -100,30 +167,39 @@ impl CacheRow {
     /// Enters a station, not after `now + LIFETIME`, instead of the one that would have been over first.
     #[inline(always)]
     pub const fn keep(&mut self, key: CacheKey, generation: u64, now: u64, expires: u64, towards: Towards) {
-        let [a, b, c] = [left(self.expires[0], now), left(self.expires[1], now), left(self.expires[2], now)];
-        let way = if a <= b && a <= c {
-            0
-        } else if b <= c {
-            1
-        } else {
-            2
-        };
+        let (mut way, mut first, mut shortest) = (0, 0, u32::MAX);
+        while way < WAYS {
+            let hint = self.hints[way];
+            // No two of a row have the same tag.
+            let left = if tag(hint) == key.tag() { 0 } else { 1 + left(hint, now) };
+            if left < shortest {
+                (first, shortest) = (way, left);
+            }
+            way += 1;
+        }
         let expires = unit(expires);
-        self.seals[way] = seal(key, generation, towards, expires);
-        self.towards[way] = towards.0;
-        self.expires[way] = expires;
+        let said = key.tag() << (u32::BITS - TAG_BITS) | towards.place() << EXPIRES_BITS;
+        self.seals[first] = seal(key, generation, towards, expires);
+        self.hints[first] = said | expires & ((1 << EXPIRES_BITS) - 1);
     }
 }
 
-/// How long something still holds, in units of the time; 0 of what is over, however long ago.
 #[inline(always)]
-const fn left(expires: u32, now: u64) -> u32 {
-    let left = expires.wrapping_sub(unit(now));
-    if left <= unit(LIFETIME) { left } else { 0 }
+const fn tag(hint: u32) -> u32 {
+    hint >> (u32::BITS - TAG_BITS)
+}
+
+/// How long an entry still holds, in units of the time; 0 of one that is over. (Long after it was over it may seem to hold
+/// again. Its seal knows better.)
+#[inline(always)]
+const fn left(hint: u32, now: u64) -> u32 {
+    let left = hint.wrapping_sub(unit(now)) & ((1 << EXPIRES_BITS) - 1);
+    // It may have been entered in a unit that had begun long before.
+    if left <= unit(LIFETIME) + 1 { left } else { 0 }
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "times are compared by their difference")]
+#[expect(clippy::cast_possible_truncation, reason = "there are less than 2^32 units in 36 years")]
 const fn unit(time: u64) -> u32 {
     (time >> UNIT) as u32
 }
@@ -151,12 +227,10 @@ mod tests {
         Towards::new(slot, 42, [0x12, 0xb5]).expect("fits")
     }
 
+    /// Of which of the remotes the way is that leads to a station.
     fn slot(row: &CacheRow, key: CacheKey, generation: u64, now: u64) -> Option<u32> {
-        row.find(key, generation, now).map(|(found, _)| {
-            let slot = u32::try_from(found.word() >> 40).expect("24 bits");
-            assert_eq!(found, towards(slot));
-            slot
-        })
+        let hint = row.hint(key, now)?;
+        (1..64).find(|slot| hint.is_of(key, generation, towards(*slot)))
     }
 
     #[test]
@@ -168,26 +242,65 @@ mod tests {
         assert_eq!(slot(&row, key(1), GENERATION + 1, 99 * SECOND), None);
         let elsewhere = CacheKey::new(4, Mac::new([2, 0, 0, 0, 0, 1])).expect("fits");
         assert_eq!(slot(&row, elsewhere, GENERATION, 99 * SECOND), None);
-        let until = row.find(key(1), GENERATION, 95 * SECOND).map(|(_, until)| until).expect("is there");
+        let until = row.hint(key(1), 95 * SECOND).expect("is there").until();
         assert!(until <= 100 * SECOND && until > 99 * SECOND);
         // Also when the units of the time have begun anew.
-        for later in [100 * SECOND, (1 << 32) << UNIT] {
-            assert_eq!(slot(&row, key(1), GENERATION, later), None);
+        let anew = 1 << (UNIT + EXPIRES_BITS);
+        for later in [100 * SECOND, 99 * SECOND + anew, 99 * SECOND + 2 * anew] {
+            assert_eq!(slot(&row, key(1), GENERATION, later), None, "{later}");
         }
     }
 
     #[test]
-    fn a_row_has_three_stations_and_gives_up_the_one_that_is_over_first() {
+    fn a_station_is_found_from_the_moment_it_was_entered() {
+        for now in (0..100).map(|n| 90 * SECOND + n * SECOND / 100) {
+            let mut row = CacheRow::zeroed();
+            row.keep(key(1), GENERATION, now, now + LIFETIME, towards(5));
+            assert_eq!(slot(&row, key(1), GENERATION, now), Some(5), "{now}");
+            assert_eq!(slot(&row, key(1), GENERATION, now + LIFETIME), None, "{now}");
+        }
+    }
+
+    #[test]
+    fn an_entry_says_at_which_place_the_way_to_its_remote_is_remembered() {
+        for at_xdp in [false, true] {
+            let mut row = CacheRow::zeroed();
+            row.keep(key(1), GENERATION, 0, 20 * SECOND, towards(5));
+            let remembered = DecisionKey::towards(at_xdp, towards(5));
+            let hint = row.hint(key(1), SECOND).expect("is there");
+            assert_eq!(DecisionKey::place_at(at_xdp, hint.place), remembered.place());
+            let found = remembered.is_towards(at_xdp).expect("is the way to a remote");
+            assert!(hint.is_of(key(1), GENERATION, found));
+            assert_eq!(remembered.is_towards(!at_xdp), None);
+        }
+    }
+
+    #[test]
+    fn a_row_is_full_of_stations_and_gives_up_the_one_that_is_over_first() {
         let mut row = CacheRow::zeroed();
-        for (last, until) in [(1, 19), (2, 18), (3, 20), (4, 21)] {
+        for (last, until) in [(1, 19), (2, 18), (3, 20), (4, 21), (5, 25), (6, 22)] {
             row.keep(key(last), GENERATION, 0, until * SECOND, towards(u32::from(last)));
         }
-        let found = [1, 2, 3, 4].map(|last| slot(&row, key(last), GENERATION, SECOND));
-        assert_eq!(found, [Some(1), None, Some(3), Some(4)]);
+        let found = [1, 2, 3, 4, 5, 6].map(|last| slot(&row, key(last), GENERATION, SECOND));
+        assert_eq!(found, [Some(1), None, Some(3), Some(4), Some(5), Some(6)]);
         // One that is over goes before others.
-        row.keep(key(5), GENERATION, 20 * SECOND, 22 * SECOND, towards(5));
-        let found = [3, 4, 5].map(|last| slot(&row, key(last), GENERATION, 19 * SECOND));
-        assert_eq!(found, [Some(3), Some(4), Some(5)]);
+        row.keep(key(7), GENERATION, 20 * SECOND, 23 * SECOND, towards(7));
+        let found = [1, 3, 4, 5, 6, 7].map(|last| slot(&row, key(last), GENERATION, 18 * SECOND));
+        assert_eq!(found, [None, Some(3), Some(4), Some(5), Some(6), Some(7)]);
+    }
+
+    #[test]
+    fn a_station_is_in_its_row_once() {
+        let mut row = CacheRow::zeroed();
+        for last in 1..=5 {
+            row.keep(key(last), GENERATION, 0, 20 * SECOND, towards(u32::from(last)));
+        }
+        for generation in GENERATION + 1..GENERATION + 4 {
+            row.keep(key(3), generation, 0, 25 * SECOND, towards(6));
+            assert_eq!(slot(&row, key(3), generation, SECOND), Some(6));
+        }
+        let others = [1, 2, 4, 5].map(|last| slot(&row, key(last), GENERATION, SECOND));
+        assert_eq!(others, [Some(1), Some(2), Some(4), Some(5)]);
     }
 
     #[test]
@@ -199,16 +312,17 @@ mod tests {
         };
         let rows = [row(5, 20), row(6, 20), row(5, 21), row(6, 21)];
         for (one, other) in rows.iter().flat_map(|one| rows.iter().map(move |other| (one, other))) {
-            let torn = [
-                CacheRow { seals: other.seals, ..*one },
-                CacheRow { towards: other.towards, ..*one },
-                CacheRow { expires: other.expires, ..*one },
-            ];
-            for torn in torn.iter().filter(|torn| *torn != one && *torn != other) {
-                let found = slot(torn, key(1), GENERATION, SECOND);
-                assert!(found.is_none() || rows.contains(torn), "{torn:?}");
+            let torn = [CacheRow { seals: other.seals, ..*one }, CacheRow { hints: other.hints, ..*one }];
+            for torn in torn {
+                let found = slot(&torn, key(1), GENERATION, SECOND);
+                // The place is of no matter, but for what is found there.
+                let sealed = rows.iter().filter(|row| row.seals == torn.seals);
+                let mut whole = sealed.filter_map(|row| slot(row, key(1), GENERATION, SECOND));
+                assert!(found.is_none() || whole.any(|slot| Some(slot) == found), "{torn:?}");
             }
         }
+        let torn = CacheRow { hints: rows[2].hints, ..rows[0] };
+        assert_eq!(slot(&torn, key(1), GENERATION, SECOND), None);
     }
 
     #[test]
@@ -229,5 +343,22 @@ mod tests {
         assert!(rows.iter().all(|row| *row < 3000));
         // As many as chance would have it: 3000 (1 - e^(-1024/3000)) = 868.
         assert!(rows.len() > 820, "{}", rows.len());
+    }
+
+    #[test]
+    fn neighbouring_addresses_of_a_row_have_tags_that_differ() {
+        let mut tags = std::collections::HashMap::<u32, Vec<u32>>::new();
+        for n in 0..1u32 << 16 {
+            let [_, _, a, b] = n.to_be_bytes();
+            let key = CacheKey::new(1, Mac::new([2, 0x42, 0, 0, a, b])).expect("fits");
+            tags.entry(key.row(rows(1 << 16))).or_default().push(key.tag());
+        }
+        let same = |tags: &Vec<u32>| {
+            let different: std::collections::HashSet<_> = tags.iter().collect();
+            tags.len() - different.len()
+        };
+        // Of pairs within a row, 65536 * 2.5 / 2 of them, one in 4096 by chance.
+        let same: usize = tags.values().map(same).sum();
+        assert!(same < 60, "{same}");
     }
 }

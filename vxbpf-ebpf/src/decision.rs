@@ -30,6 +30,13 @@ pub(crate) fn find(key: &DecisionKey) -> Option<&'static mut Decision> {
     (known.key == *key && stands(known)).then_some(known)
 }
 
+/// What is remembered at a place, under whatever key.
+#[inline(always)]
+pub(crate) fn at(place: u32) -> Option<&'static mut Decision> {
+    let known = maps::decision(place)?;
+    stands(known).then_some(known)
+}
+
 /// Whether there was a decision for that key in its place, whether or not it stands.
 #[inline(always)]
 pub(crate) fn was_known(key: &DecisionKey) -> bool {

@@ -111,10 +111,12 @@ struct Way {
 /// As far as it is cached.
 #[inline(always)]
 fn cached<P: Packet>(row: &CacheRow, key: CacheKey, from: &Decision, now: u64) -> Option<Way> {
-    let (towards, until) = row.find(key, from.generation, now)?;
-    let to = decision::find(&DecisionKey::towards(P::AT_XDP, towards))?;
+    let hint = row.hint(key, now)?;
+    let to = decision::at(DecisionKey::place_at(P::AT_XDP, hint.place))?;
+    let towards = to.key.is_towards(P::AT_XDP)?;
     // Whatever a chance of 2^-64 may bring: never into another VNI.
-    (to.vni_slot == from.vni_slot).then_some(Way { to, until })
+    let is_it = hint.is_of(key, from.generation, towards) && to.vni_slot == from.vni_slot;
+    is_it.then_some(Way { to, until: hint.until() })
 }
 
 /// As the FDB says, to be cached under a key if there is one.

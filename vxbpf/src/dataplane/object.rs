@@ -8,7 +8,7 @@ use aya::{
     programs::{Program, ProgramError},
     util::nr_cpus,
 };
-use vxbpf_common::decision::DECISIONS;
+use vxbpf_common::{decision::DECISIONS, fdb_cache};
 
 use super::{attach, maps, options::Limits, place::Place};
 use crate::{Error, Result};
@@ -25,10 +25,9 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
     for name in maps::NAMES {
         loader.map_pin_path(name, place.map(name));
     }
-    // A row for each entry has room for three, because where they belong is left to chance. The map may be there already, from
-    // other limits.
+    // The map may be there already, from other limits.
     let pinned = MapData::from_pin(place.map("FDB_CACHE")).and_then(|map| map.info());
-    let cache_rows = pinned.map_or(limits.fdb, |info| info.max_entries());
+    let cache_rows = pinned.map_or(fdb_cache::rows(limits.fdb), |info| info.max_entries());
     let cpus = nr_cpus().map_err(|(path, e)| Error::system(format!("read {path}"))(e))?;
     let sizes = [
         ("FDB", limits.fdb),
@@ -42,7 +41,7 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
         ("VTEPS", limits.vteps),
         ("COUNTERS", limits.counters),
         ("GENERATIONS", limits.counters),
-        ("FDB_CACHE", limits.fdb),
+        ("FDB_CACHE", cache_rows),
         ("DECISIONS", DECISIONS.saturating_mul(u32::try_from(cpus).unwrap_or(u32::MAX))),
     ];
     for (name, size) in sizes {
