@@ -20,6 +20,12 @@ impl Mac {
         Self(u64::from_ne_bytes([m[0], m[1], m[2], m[3], m[4], m[5], 0, 0]))
     }
 
+    /// The address that a word of memory begins with.
+    #[inline(always)]
+    pub const fn first_of(word: u64) -> Self {
+        Self((u64::from_le(word) & 0xffff_ffff_ffff).to_le())
+    }
+
     /// The six bytes.
     #[inline(always)]
     pub const fn octets(self) -> [u8; 6] {

@@ -259,9 +259,8 @@ pub(crate) fn copied(slot: u32, other: u32, len: u32, outcome: Result<(), DropRe
 
 #[inline(always)]
 fn with(slot: u32, count: impl FnOnce(&mut Counters)) {
-    if slot != NO_SLOT
-        && let Some(row) = maps::counters(slot)
-    {
+    // (There is no row `NO_SLOT`.)
+    if let Some(row) = maps::counters(slot) {
         count(row);
     }
 }

@@ -5,7 +5,7 @@ use network_types::{
     ip::{Ipv4Hdr, Ipv6Hdr},
 };
 use vxbpf_common::{
-    DropReason, Mac, Vni, checksum,
+    DropReason, Vni, checksum,
     counters::OTHER_SLOT,
     decision::{DROPPED, DecisionKey, NOTHING, PASS, PORT},
     ecn,
@@ -72,8 +72,7 @@ fn again_over<O: Outer + Header, P: Packet>(pkt: &mut P) -> Next {
 #[inline(always)]
 fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
     let [a, b, c, _]: [u8; 4] = pkt.load(O::LEN - 4)?; // the end of the VXLAN header
-    let inner: EthHdr = pkt.load(O::LEN)?;
-    let (src, dst) = (Mac::new(inner.src_addr), Mac::new(inner.dst_addr));
+    let (dst, src) = pkt.macs(O::LEN)?;
     let vni = Vni::from_wire([a, b, c]);
     let known = decision::find(&DecisionKey::from_underlay(vni, P::AT_XDP, src, dst))?;
     // Read only now: what lives across a call needs stack.

@@ -34,8 +34,7 @@ pub fn again<P: Packet>(pkt: &mut P) -> Next {
 /// `None`: nothing is remembered, or this frame is another case; it is as it was.
 #[inline(always)]
 fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
-    let eth: EthHdr = pkt.load(0)?;
-    let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
+    let (dst, src) = pkt.macs(0)?;
     let key = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
     if key.is_to_group() {
         return None;
@@ -68,8 +67,7 @@ fn look_up<P: Packet>(pkt: &mut P) -> Next {
 
 #[inline(always)]
 fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
-    let eth: EthHdr = pkt.load(0)?;
-    let (src, dst) = (Mac::new(eth.src_addr), Mac::new(eth.dst_addr));
+    let (dst, src) = pkt.macs(0)?;
     let from = decision::find(&DecisionKey::from_station(pkt.ifindex(), P::AT_XDP, src)?)?;
     if from.verdict != LOOK_UP {
         return None;

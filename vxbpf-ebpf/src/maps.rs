@@ -10,7 +10,7 @@ use core::ptr;
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_NOEXIST},
-    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns},
+    helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns, bpf_redirect_map},
     macros::map,
     maps::{Array, DevMapHash, HashMap, LruHashMap, PerCpuArray, RingBuf, ring_buf::RingBufEntry},
 };
@@ -344,7 +344,11 @@ pub(crate) fn in_devs(ifindex: u32) -> bool {
 /// XDP's action for sending to an interface, or `otherwise`.
 #[inline(always)]
 pub(crate) fn redirect(ifindex: u32, otherwise: u32) -> u32 {
-    DEVS.redirect(ifindex, 0).unwrap_or(otherwise)
+    // The helper returns the action (`__bpf_xdp_redirect_map` of include/linux/filter.h); aya would look at it first.
+    // SAFETY: the map is a map.
+    let action =
+        unsafe { bpf_redirect_map((&raw const DEVS).cast_mut().cast(), ifindex.into(), otherwise.into()) };
+    action as u32
 }
 
 /// Whether the maps have the layout that this program was built for. Asked on a cold path only: user space

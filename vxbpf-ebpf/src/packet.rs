@@ -13,7 +13,7 @@ use network_types::{
     vlan::VlanHdr,
 };
 use vxbpf_common::{
-    Addr, DropReason,
+    Addr, DropReason, Mac,
     event::Event,
     flood::FloodRemote,
     instance::Errand,
@@ -119,6 +119,22 @@ pub trait Packet {
         }
         // SAFETY: checked against the end just now, and `Header` takes any bytes.
         Some(unsafe { ptr::read_unaligned(at as *const T) })
+    }
+
+    /// The destination and the source of the Ethernet header at a byte offset, or `None` when the packet ends before.
+    #[inline(always)]
+    fn macs(&self, offset: usize) -> Option<(Mac, Mac)> {
+        let (start, end) = self.bounds();
+        let at = start + offset;
+        if at + size_of::<EthHdr>() > end {
+            return None;
+        }
+        // As words of eight bytes, for the compiler would read six one by one.
+        // SAFETY: checked against the end just now.
+        let dst = unsafe { ptr::read_unaligned(at as *const u64) };
+        // SAFETY: likewise; eight bytes are left.
+        let src = unsafe { ptr::read_unaligned((at + 6) as *const u64) };
+        Some((Mac::first_of(dst), Mac::first_of(src)))
     }
 
     /// Overwrites the header at a byte offset; `None` when the packet ends before.
