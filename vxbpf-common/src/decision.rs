@@ -63,7 +63,7 @@ impl DecisionKey {
 
     /// How the frames get to a remote that is known by its slot, if that is what this is about, and the hook.
     #[inline(always)]
-    pub const fn is_towards(&self, at_xdp: bool) -> Option<Towards> {
+    pub const fn as_towards(&self, at_xdp: bool) -> Option<Towards> {
         let towards = Towards::from_word(self.high);
         if self.low == Self::towards(at_xdp, towards).low { Some(towards) } else { None }
     }
@@ -95,7 +95,8 @@ impl DecisionKey {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "twelve bits are left")]
     pub const fn place(&self) -> u32 {
-        // Without the bits that are alike in most: `FROM_UNDERLAY`, and `AT_XDP`, which is to make the difference below.
+        // The two topmost bits go: the hook makes its difference below, and an interface and a VNI of one number may share a place.
+        const { assert!(FROM_UNDERLAY | AT_XDP == 0b11 << 30) };
         let hash = self.high.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ (self.low << 2);
         let place = (hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53) >> (64 - DECISIONS.trailing_zeros())) as u32;
         Self::place_at(self.low & (AT_XDP as u64) << 32 != 0, place)

@@ -81,7 +81,7 @@ impl Towards {
         self.0
     }
 
-    /// Of all of it.
+    /// That of which this is the word.
     #[inline(always)]
     pub(crate) const fn from_word(word: u64) -> Self {
         Self(word)
@@ -147,16 +147,16 @@ impl Hint {
 }
 
 impl CacheRow {
-    /// The only entry that may be a station's, if it has not expired.
+    /// The only entry that may be a station's, if it has not expired: the first of its tag.
     #[inline(always)]
     pub const fn hint(&self, key: CacheKey, now: u64) -> Option<Hint> {
         let mut way = 0;
         while way < WAYS {
-            let hint = self.hints[way];
-            if tag(hint) == key.tag() {
-                let left = left(hint, now);
-                let place = hint << TAG_BITS >> (TAG_BITS + EXPIRES_BITS);
-                let hint = Hint { seal: self.seals[way], place, expires: unit(now).wrapping_add(left) };
+            let word = self.hints[way];
+            if tag(word) == key.tag() {
+                let left = left(word, now);
+                let expires = unit(now).wrapping_add(left);
+                let hint = Hint { seal: self.seals[way], place: place(word), expires };
                 return if left == 0 { None } else { Some(hint) };
             }
             way += 1;
@@ -169,9 +169,9 @@ impl CacheRow {
     pub const fn keep(&mut self, key: CacheKey, generation: u64, now: u64, expires: u64, towards: Towards) {
         let (mut way, mut first, mut shortest) = (0, 0, u32::MAX);
         while way < WAYS {
-            let hint = self.hints[way];
-            // No two of a row have the same tag.
-            let left = if tag(hint) == key.tag() { 0 } else { 1 + left(hint, now) };
+            let word = self.hints[way];
+            // Another of the same tag would not be found behind it.
+            let left = if tag(word) == key.tag() { 0 } else { 1 + left(word, now) };
             if left < shortest {
                 (first, shortest) = (way, left);
             }
@@ -187,6 +187,11 @@ impl CacheRow {
 #[inline(always)]
 const fn tag(hint: u32) -> u32 {
     hint >> (u32::BITS - TAG_BITS)
+}
+
+#[inline(always)]
+const fn place(hint: u32) -> u32 {
+    hint << TAG_BITS >> (TAG_BITS + EXPIRES_BITS)
 }
 
 /// How long an entry still holds, in units of the time; 0 of one that is over. (Long after it was over it may seem to hold
@@ -205,10 +210,23 @@ const fn unit(time: u64) -> u32 {
 }
 
 /// What an entry begins with. Of one that two CPUs wrote at once it is another.
+///
+/// Each that is said is spread over all bits, so that no two differences make up for each other: those of remotes of a VNI are
+/// in 24 bits, and those of times whose hints are alike in as many.
 #[inline(always)]
 const fn seal(key: CacheKey, generation: u64, towards: Towards, expires: u32) -> u64 {
-    let said = generation ^ (expires as u64).rotate_left(31) ^ towards.0.wrapping_mul(0xd6e8_feb8_6659_fd93);
-    key.0 ^ said.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    let said = generation ^ seal_of_time(expires) ^ seal_of_towards(towards.0);
+    key.0 ^ (said ^ (said >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[inline(always)]
+const fn seal_of_time(expires: u32) -> u64 {
+    (expires as u64).wrapping_mul(0x9fb2_1c65_1e98_df25)
+}
+
+#[inline(always)]
+const fn seal_of_towards(word: u64) -> u64 {
+    word.wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
 map_types!(CacheRow = 64);
@@ -230,7 +248,8 @@ mod tests {
     /// Of which of the remotes the way is that leads to a station.
     fn slot(row: &CacheRow, key: CacheKey, generation: u64, now: u64) -> Option<u32> {
         let hint = row.hint(key, now)?;
-        (1..64).find(|slot| hint.is_of(key, generation, towards(*slot)))
+        (1..64)
+            .find(|slot| towards(*slot).place() == hint.place && hint.is_of(key, generation, towards(*slot)))
     }
 
     #[test]
@@ -269,9 +288,9 @@ mod tests {
             let remembered = DecisionKey::towards(at_xdp, towards(5));
             let hint = row.hint(key(1), SECOND).expect("is there");
             assert_eq!(DecisionKey::place_at(at_xdp, hint.place), remembered.place());
-            let found = remembered.is_towards(at_xdp).expect("is the way to a remote");
+            let found = remembered.as_towards(at_xdp).expect("is the way to a remote");
             assert!(hint.is_of(key(1), GENERATION, found));
-            assert_eq!(remembered.is_towards(!at_xdp), None);
+            assert_eq!(remembered.as_towards(!at_xdp), None);
         }
     }
 
@@ -312,17 +331,30 @@ mod tests {
         };
         let rows = [row(5, 20), row(6, 20), row(5, 21), row(6, 21)];
         for (one, other) in rows.iter().flat_map(|one| rows.iter().map(move |other| (one, other))) {
-            let torn = [CacheRow { seals: other.seals, ..*one }, CacheRow { hints: other.hints, ..*one }];
-            for torn in torn {
-                let found = slot(&torn, key(1), GENERATION, SECOND);
-                // The place is of no matter, but for what is found there.
-                let sealed = rows.iter().filter(|row| row.seals == torn.seals);
-                let mut whole = sealed.filter_map(|row| slot(row, key(1), GENERATION, SECOND));
-                assert!(found.is_none() || whole.any(|slot| Some(slot) == found), "{torn:?}");
-            }
+            let torn = CacheRow { seals: other.seals, ..*one };
+            let found = slot(&torn, key(1), GENERATION, SECOND);
+            assert!(found.is_none() || rows.contains(&torn), "{torn:?}");
         }
-        let torn = CacheRow { hints: rows[2].hints, ..rows[0] };
-        assert_eq!(slot(&torn, key(1), GENERATION, SECOND), None);
+    }
+
+    #[test]
+    fn a_dead_entry_is_not_sealed_for_another_remote_when_its_hint_seems_alive_again() {
+        let dead = |units: u32, slot| seal(key(1), GENERATION, towards(slot), units);
+        let seals: std::collections::HashSet<u64> = (0..64u32)
+            .flat_map(|round| (1..=1024).map(move |slot| (round, slot)))
+            .map(|(round, slot)| dead(7 + (round << EXPIRES_BITS), slot))
+            .collect();
+        assert_eq!(seals.len(), 64 * 1024);
+        // Of all differences that may come together in 36 years, those of the times have bits that no slot's has.
+        let (time, slot) = (seal_of_time(1 << EXPIRES_BITS), seal_of_towards(1 << 40));
+        assert!(time.trailing_zeros() < 32 && slot.trailing_zeros() >= 40);
+    }
+
+    #[test]
+    fn there_are_rows_for_any_number_of_stations() {
+        for (stations, rows_of) in [(0, 1), (4, 1), (5, 3), (65_536, 26_215), (u32::MAX, 1_717_986_919)] {
+            assert_eq!(rows(stations), rows_of, "{stations}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) fn find(key: &DecisionKey) -> Option<&'static mut Decision> {
     (known.key == *key && stands(known)).then_some(known)
 }
 
-/// What is remembered at a place, under whatever key.
+/// What is remembered at a place, under whatever key, if it stands.
 #[inline(always)]
 pub(crate) fn at(place: u32) -> Option<&'static mut Decision> {
     let known = maps::decision(place)?;

@@ -111,10 +111,11 @@ struct Way {
 fn cached<P: Packet>(row: &CacheRow, key: CacheKey, from: &Decision, now: u64) -> Option<Way> {
     let hint = row.hint(key, now)?;
     let to = decision::at(DecisionKey::place_at(P::AT_XDP, hint.place))?;
-    let towards = to.key.is_towards(P::AT_XDP)?;
+    if !hint.is_of(key, from.generation, to.key.as_towards(P::AT_XDP)?) {
+        return None;
+    }
     // Whatever a chance of 2^-64 may bring: never into another VNI.
-    let is_it = hint.is_of(key, from.generation, towards) && to.vni_slot == from.vni_slot;
-    is_it.then_some(Way { to, until: hint.until() })
+    (to.vni_slot == from.vni_slot).then_some(Way { to, until: hint.until() })
 }
 
 /// As the FDB says, to be cached under a key if there is one.

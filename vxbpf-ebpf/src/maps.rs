@@ -330,8 +330,8 @@ pub(crate) fn cached(key: CacheKey) -> Option<CacheRow> {
 #[inline(always)]
 pub(crate) fn cache(key: CacheKey, generation: u64, now: u64, expires: u64, towards: Towards) {
     let Some(row) = cache_row(key) else { return };
-    // SAFETY: an array's row. Others write it meanwhile, whole words at a time; an entry of which some words are
-    // new has no seal that fits, but by a chance of 2^-64.
+    // SAFETY: an array's row. Others write it meanwhile; an entry of which only the seal or the hint is new has no seal
+    // that fits, but by a chance of 2^-64.
     unsafe { (*row).keep(key, generation, now, expires, towards) };
 }
 
@@ -345,7 +345,7 @@ pub(crate) fn in_devs(ifindex: u32) -> bool {
 #[inline(always)]
 pub(crate) fn redirect(ifindex: u32, otherwise: u32) -> u32 {
     // The helper returns the action (`__bpf_xdp_redirect_map` of include/linux/filter.h); aya would look at it first.
-    // SAFETY: the map is a map.
+    // SAFETY: a static map, and numbers.
     let action =
         unsafe { bpf_redirect_map((&raw const DEVS).cast_mut().cast(), ifindex.into(), otherwise.into()) };
     action as u32
