@@ -37,6 +37,12 @@ impl Addr {
         }
     }
 
+    /// Of two words, as [`Addr::words`] gives them.
+    #[inline(always)]
+    pub const fn of_words([high, low]: [u64; 2]) -> Self {
+        Self { high, low }
+    }
+
     /// The sixteen bytes.
     pub const fn octets(&self) -> [u8; 16] {
         let [a, b, c, d, e, f, g, h] = self.high.to_ne_bytes();

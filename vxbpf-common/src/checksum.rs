@@ -20,52 +20,34 @@ pub const fn word(word: u64) -> u64 {
 
 /// Checksum of what was summed by such terms. Network order.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the terms have 16 bits")]
 pub const fn of_words(sum: u64) -> [u8; 2] {
-    let terms = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32 & 0xffff) + (sum >> 48);
-    (!fold(terms as u32)).to_ne_bytes()
+    (!fold(partly_folded(sum))).to_ne_bytes()
 }
 
-/// Checksum of an IPv4 header without options, its `check` field taken as zero. Network order.
+/// The same sum in fewer bits.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the terms have 16 bits")]
+pub const fn partly_folded(sum: u64) -> u32 {
+    ((sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32 & 0xffff) + (sum >> 48)) as u32
+}
+
+/// Whether words carry their checksum, which is among them: then they sum up to all ones.
+#[inline(always)]
+pub const fn is_right(sum: u64) -> bool {
+    fold(partly_folded(sum)) == 0xffff
+}
+
+/// Checksum of an IPv4 header without options, its `check` field taken as zero. Network order. In whichever order the bytes of
+/// the words are taken, those of the sum come out the same (RFC 1071 section 2).
 #[inline]
 pub fn ipv4(ip: &Ipv4Hdr) -> [u8; 2] {
-    ipv4_with(ip, addresses4(ip))
-}
-
-/// The same, when the sum of the addresses is known.
-#[inline(always)]
-pub fn ipv4_with(ip: &Ipv4Hdr, address_sum: u32) -> [u8; 2] {
-    (!fold(rest(ip) + address_sum)).to_ne_bytes()
-}
-
-/// Whether a header without options carries its checksum: then its words sum up to all ones.
-#[inline]
-pub fn is_right(ip: &Ipv4Hdr) -> bool {
-    fold(sum(ip) + u32::from(u16::from_ne_bytes(ip.check))) == 0xffff
-}
-
-/// Sum of the words of a header without options, but for `check`. In whichever order the bytes of the words are
-/// taken, those of the sum come out the same (RFC 1071 section 2).
-#[inline]
-fn sum(ip: &Ipv4Hdr) -> u32 {
-    rest(ip) + addresses4(ip)
-}
-
-/// That of its addresses.
-#[inline(always)]
-pub fn addresses4(ip: &Ipv4Hdr) -> u32 {
+    let w = |b: [u8; 2]| u32::from(u16::from_ne_bytes(b));
     let halves = |addr| {
         let addr = u32::from_ne_bytes(addr);
         (addr & 0xffff) + (addr >> 16)
     };
-    halves(ip.src_addr) + halves(ip.dst_addr)
-}
-
-/// That of all but its addresses.
-#[inline(always)]
-fn rest(ip: &Ipv4Hdr) -> u32 {
-    let w = |b: [u8; 2]| u32::from(u16::from_ne_bytes(b));
-    w([ip.vihl, ip.tos]) + w(ip.tot_len) + w(ip.id) + w(ip.frags) + w([ip.ttl, ip.proto])
+    let rest = w([ip.vihl, ip.tos]) + w(ip.tot_len) + w(ip.id) + w(ip.frags) + w([ip.ttl, ip.proto]);
+    (!fold(rest + halves(ip.src_addr) + halves(ip.dst_addr))).to_ne_bytes()
 }
 
 /// The checksum after one 16-bit word of the summed data changed (RFC 1624 equation 3). Network order.
@@ -98,8 +80,6 @@ mod tests {
             dst_addr: [192, 168, 0, 199],
         };
         assert_eq!(ipv4(&ip), [0xb8, 0x61]);
-        assert!(!is_right(&ip));
-        assert!(is_right(&Ipv4Hdr { check: [0xb8, 0x61], ..ip }));
     }
 
     proptest! {
@@ -112,10 +92,19 @@ mod tests {
                 src_addr: src, dst_addr: dst,
             };
             ip.check = ipv4(&ip);
-            prop_assert!(is_right(&ip));
-            ip.check = replace(ip.check, [ip.vihl, tos], [ip.vihl, new_tos]);
+            let replaced = replace(ip.check, [ip.vihl, tos], [ip.vihl, new_tos]);
             ip.tos = new_tos;
-            prop_assert!(is_right(&ip));
+            // (All zeros and all ones are the same number, and a header is never all zeros.)
+            prop_assert_eq!(replaced, ipv4(&ip));
+        }
+
+        #[test]
+        fn words_with_the_checksum_of_the_others_are_right(a: u64, b: u64, c: u32) {
+            let sum = word(a) + word(b) + word(u64::from(c));
+            let check = u64::from(u16::from_ne_bytes(of_words(sum)));
+            prop_assert!(is_right(sum + check));
+            prop_assert!(!is_right(sum + (check ^ 1)));
+            prop_assert_eq!(of_words(u64::from(partly_folded(sum))), of_words(sum));
         }
     }
 }

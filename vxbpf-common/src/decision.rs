@@ -127,7 +127,8 @@ pub struct Decision {
     pub local: Addr,
     /// Of the VNI, for all frames of a station: how long others live.
     pub ageing: u64,
-    /// The outer headers that the frames get, as far as all get the same (`outer::Outer::template`).
+    /// The outer headers that the frames get, as far as all get the same (`outer::Outer::template`); from the underlay, those of
+    /// the first of them (`outer::Outer::is_like`).
     pub outer: [u64; 9],
     /// `PASS`, `PORT`, `PEER`, `UNDERLAY` or `LOOK_UP`.
     pub verdict: u32,

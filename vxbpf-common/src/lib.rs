@@ -32,7 +32,7 @@ pub use vni::Vni;
 
 /// Version of everything in this crate that is stored in a pinned map. A change of a key, a value, a
 /// number or a meaning moves it; pins of another version are refused, never reinterpreted.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// Nanoseconds in a second: the unit of every stored time is CLOCK_MONOTONIC nanoseconds, which is
 /// what `bpf_ktime_get_coarse_ns` returns.

@@ -3,10 +3,12 @@
 
 mod v4;
 mod v6;
+mod word;
 
-use network_types::{eth::EtherType, vxlan::VxlanHdr};
+use network_types::{eth::EtherType, udp::UdpHdr, vxlan::VxlanHdr};
 pub use v4::{IPV4_DF, Outer4};
 pub use v6::Outer6;
+use word::{of_byte, quad};
 
 use crate::{Addr, Mac, Vni};
 
@@ -54,6 +56,9 @@ pub trait Outer: Copy {
     /// 3.2.1.2). Anything else on the wire, fragments included, is for the kernel, which drops what is broken.
     fn is_udp_to(&self, dstport: [u8; 2]) -> bool;
 
+    /// Whether what [`Outer::is_udp_to`] said of others, their sender, whom they were to, and their VXLAN header holds for these.
+    fn is_like(&self, other: &Self) -> bool;
+
     /// Whether the lengths agree: the datagram fills the IP packet, and the packet is within `len`, the bytes of the
     /// frame.
     fn lengths_agree(&self, len: u32) -> bool;
@@ -70,20 +75,39 @@ pub trait Outer: Copy {
     /// TOS or traffic class.
     fn tos(&self) -> u8;
 
-    /// The VXLAN header.
-    fn vxlan(&self) -> &VxlanHdr;
+    /// Which VNI it is in.
+    fn vni(&self) -> Vni;
+
+    /// Whether the VXLAN header has its I flag and nothing in the bits we do not know.
+    fn vxlan_is_plain(&self) -> bool;
 }
 
-/// Whether a VXLAN header has its I flag and nothing in the bits we do not know.
-#[inline(always)]
-pub fn vxlan_is_plain(vxlan: &VxlanHdr) -> bool {
-    vxlan.flags == VXLAN_I && vxlan._reserved1 == [0; 3] && vxlan._reserved2 == 0
-}
+/// A VXLAN header without its VNI.
+const VXLAN: u64 = of_byte(VXLAN_I, 0);
+/// All of it but that.
+const PLAIN: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff]);
+/// Bytes of the headers of UDP and VXLAN.
+const UDP_VXLAN_LEN: u32 = bytes::<UdpHdr>() + bytes::<VxlanHdr>();
 
 /// The VXLAN header of a VNI.
 #[inline(always)]
-const fn vxlan(vni: Vni) -> VxlanHdr {
-    VxlanHdr { flags: VXLAN_I, _reserved1: [0; 3], vni: vni.to_wire(), _reserved2: 0 }
+const fn vxlan(vni: Vni) -> u64 {
+    let [a, b, c] = vni.to_wire();
+    u64::from_ne_bytes([VXLAN_I, 0, 0, 0, a, b, c, 0])
+}
+
+/// The VNI of a VXLAN header.
+#[inline(always)]
+const fn vni(vxlan: u64) -> Vni {
+    let [a, b, c, _] = quad(vxlan, 4);
+    Vni::from_wire([a, b, c])
+}
+
+/// The addresses at the begin of an Ethernet header: its first word, and what follows.
+#[inline(always)]
+const fn macs(dst: Mac, src: Mac) -> (u64, [u8; 4]) {
+    let ([a, b, c, d, e, f], [s0, s1, rest @ ..]) = (dst.octets(), src.octets());
+    (u64::from_ne_bytes([a, b, c, d, e, f, s0, s1]), rest)
 }
 
 /// The length of a header, as lengths of packets are counted.

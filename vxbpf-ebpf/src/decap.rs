@@ -9,7 +9,7 @@ use vxbpf_common::{
     counters::OTHER_SLOT,
     decision::{DROPPED, DecisionKey, NOTHING, PASS, PORT},
     ecn,
-    outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, bytes, vxlan_is_plain},
+    outer::{ETH_IPV4, ETH_IPV6, Outer, Outer4, Outer6, bytes},
     vni::VNI_VTEP_ANY,
 };
 
@@ -19,7 +19,7 @@ use crate::{
     deliver, encap,
     flow::behind_tags,
     learn, maps,
-    packet::{Header, Packet},
+    packet::{self, Header, Packet},
     too_big,
     verdict::{self, Verdict},
 };
@@ -42,7 +42,9 @@ fn decap_over<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) 
     account.outcome = walk::<O, P>(pkt, account);
     if account.decision.verdict != NOTHING
         && let Some(vni) = Vni::new(account.vni)
+        && let Some(outer) = pkt.load::<O>(0)
     {
+        packet::keep(&mut account.decision.outer, outer);
         let key = DecisionKey::from_underlay(vni, P::AT_XDP, account.src, account.dst);
         decision::keep(key, account);
     }
@@ -77,8 +79,7 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
     let known = decision::find(&DecisionKey::from_underlay(vni, P::AT_XDP, src, dst))?;
     // Read only now: what lives across a call needs stack.
     let (outer, inner): (O, EthHdr) = (pkt.load(0)?, pkt.load(O::LEN)?);
-    let like_it = outer.is_udp_to(known.dstport) && outer.src() == known.remote && outer.dst() == known.local;
-    if !like_it || !outer.lengths_agree(pkt.len()) || !vxlan_is_plain(outer.vxlan()) || pkt.hidden_len() != 0
+    if !outer.is_like(&packet::kept(&known.outer)) || !outer.lengths_agree(pkt.len()) || pkt.hidden_len() != 0
     {
         return None;
     }
@@ -121,7 +122,7 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     account.decision.remote = sender;
     account.decision.local = dst;
     account.decision.dstport = instance.dstport;
-    let vni = Vni::from_wire(outer.vxlan().vni);
+    let vni = outer.vni();
     let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) }; // somebody else's VNI
     if to_group && account.decision.local != config.group {
         return Ok(Verdict::Pass); // somebody else's group
@@ -141,7 +142,7 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     if !outer.lengths_agree(pkt.len()) {
         return Err(DropReason::InvalidOuterLength);
     }
-    if !vxlan_is_plain(outer.vxlan()) {
+    if !outer.vxlan_is_plain() {
         return Err(DropReason::InvalidVxlanHeader);
     }
     account.len = outer.frame_len() - bytes::<O>();

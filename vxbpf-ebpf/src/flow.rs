@@ -1,11 +1,7 @@
 //! What the outer headers inherit from the inner flow: entropy, TOS, TTL, DF.
 
 use aya_ebpf::helpers::bpf_get_prandom_u32;
-use network_types::{
-    eth::EthHdr,
-    ip::{Ipv4Hdr, Ipv6Hdr},
-    vlan::VlanHdr,
-};
+use network_types::{eth::EthHdr, ip::Ipv6Hdr, vlan::VlanHdr};
 use vxbpf_common::{
     Mac,
     entropy::Hash,
@@ -23,6 +19,21 @@ const SCTP: u8 = 132;
 pub(crate) const MAX_TAGS: usize = 3;
 /// Offset bits and More Fragments of `Ipv4Hdr::frags`.
 const FRAGMENT: u16 = 0x3fff;
+
+/// An IPv4 header as `Ipv4Hdr` has it, but with both addresses in one word.
+#[repr(C, packed)]
+#[derive(Clone, Copy)]
+pub(crate) struct Ipv4Words {
+    vihl: u8,
+    tos: u8,
+    _len: [u8; 2],
+    _id: [u8; 2],
+    frags: [u8; 2],
+    ttl: u8,
+    proto: u8,
+    _check: [u8; 2],
+    addresses: u64,
+}
 
 /// The inner flow.
 #[derive(Clone, Copy)]
@@ -64,15 +75,13 @@ impl Flow {
 
     #[inline(always)]
     fn ipv4<P: Packet>(pkt: &P, at: usize) -> Self {
-        let Some(ip) = pkt.load::<Ipv4Hdr>(at) else { return Self::l2(pkt) };
+        let Some(ip) = pkt.load::<Ipv4Words>(at) else { return Self::l2(pkt) };
         let header = usize::from(ip.vihl & 0x0f) * 4;
         // All fragments of a packet must take the same way, and only the first has ports.
         let whole = u16::from_be_bytes(ip.frags) & FRAGMENT == 0;
         let (ports, l4) = if whole { transport(pkt, ip.proto, at + header) } else { (0, 0) };
-        let addresses =
-            u64::from(u32::from_ne_bytes(ip.src_addr)) << 32 | u64::from(u32::from_ne_bytes(ip.dst_addr));
         Self {
-            hash: Hash::new().word(addresses).word(u64::from(ports) << 8 | u64::from(ip.proto)),
+            hash: Hash::new().word(ip.addresses).word(u64::from(ports) << 8 | u64::from(ip.proto)),
             tos: ip.tos,
             ttl: ip.ttl,
             df: ip.frags[0] & IPV4_DF != 0,

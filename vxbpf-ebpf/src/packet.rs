@@ -22,7 +22,7 @@ use vxbpf_common::{
     outer::{Outer, Outer4, Outer6},
 };
 
-use crate::{flood::Replica, too_big::Begin};
+use crate::{flood::Replica, flow::Ipv4Words, too_big::Begin};
 
 /// A type that any bytes of a packet are a value of, and that has no padding.
 ///
@@ -38,7 +38,7 @@ macro_rules! headers {
 }
 headers!(
     Event, EthHdr, Ipv4Hdr, Ipv6Hdr, ArpHdr, VlanHdr, Icmpv4Hdr, Outer4, Outer6, NdPacket, u8, [u8; 2],
-    [u8; 4]
+    [u8; 4], Ipv4Words
 );
 
 /// Writes a header into words that are kept of it.

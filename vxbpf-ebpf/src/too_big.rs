@@ -41,7 +41,7 @@ const VLAN_LEN: u32 = 4;
 /// check a veth would drop it uncounted, or `bpf_redirect_peer` force it on a pod.
 #[inline(always)]
 pub(crate) fn for_port<P: Packet>(pkt: &P, len: u32, from_port: bool, mtu: u32) -> bool {
-    longest(pkt, len, from_port).saturating_sub(bytes::<EthHdr>() + VLAN_LEN) > mtu
+    u64::from(longest(pkt, len, from_port)) > u64::from(mtu) + u64::from(bytes::<EthHdr>() + VLAN_LEN)
 }
 
 /// Bytes of the longest frame that it is in the end: of its segments, if a port sent a GSO frame. Those that the underlay

@@ -39,7 +39,7 @@ const BEHAVIOURS: &[Behaviour] = &[
             beside(stage, VNI, 8472);
         },
     )
-    .fails_if("`Outer4::is_to` does not compare the UDP port"),
+    .fails_if("`Outer4::is_udp_to` does not compare the UDP port"),
     Behaviour::new("VXLAN devices that were there before go on when it starts and when it ends", |stage| {
         prepare(stage);
         let nets = [(1, 77, DSTPORT), (2, VNI, 8472)];

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use vxbpf_common::DropReason;
 use vxbpf_tests::packet::{
-    A, B, BROADCAST, C, DSTPORT, EMPTY, FOREIGN, Frame, Given, IP_A, IP_B, ISOLATED, LOCAL, Outer, R1, R2,
-    Row, V, Xdp, outer_len, run_over_both, run_rows,
+    A, B, BROADCAST, C, DSTPORT, EMPTY, FOREIGN, Frame, Given, IP_A, IP_B, ISOLATED, LOCAL, Outer, Program,
+    R1, R2, Row, UNDERLAY, V, Xdp, outer_len, run_over_both, run_rows,
 };
 
 /// A datagram from A, behind a remote, to B, behind `p1`.
@@ -231,12 +231,51 @@ fn not_ours() -> Vec<Row> {
     ]
 }
 
+/// What differs from packets whose way is remembered is looked at as if none had come before.
+fn unlike_others() -> Vec<Row> {
+    let outer = || Outer::from(R1, V);
+    let heard =
+        || Given::Heard(Program::FromUnderlay, UNDERLAY.to_owned(), outer().around(&datagram().bytes()));
+    // The first is learned from, which ends what was remembered.
+    let after = |what: &str| known(format!("after packets like it, {what}")).given(heard()).given(heard());
+    let row = |what: &str, outer: Outer| after(what).from_underlay(R1, outer.around(&datagram().bytes()));
+    let bits = (0..32).chain(56..64).map(|bit| {
+        row(&format!("one with bit {bit} of the VXLAN header flipped is dropped"), outer().flip(bit))
+            .dropped(DropReason::InvalidVxlanHeader)
+    });
+    let others = [
+        row("one of another VNI passes", Outer::from(R1, FOREIGN)).passes(),
+        row("one to another UDP port passes", outer().dstport(DSTPORT + 1)).passes(),
+        row("one to another address passes", outer().to_address(R2)).passes(),
+        row("one of another protocol passes", outer().protocol(6)).passes(),
+        row("one with IP options passes", outer().options()).passes(),
+        row("the first fragment of one passes", outer().first_fragment()).passes(),
+        row("the last fragment of one passes", outer().last_fragment()).passes(),
+        row("one whose lengths do not agree is dropped", outer().udp_len_off(1))
+            .dropped(DropReason::InvalidOuterLength),
+        after("one from a VTEP that may not send is dropped")
+            .from_remote(R2, &datagram())
+            .dropped(DropReason::VtepNotAllowed),
+        row(
+            "one with other marks and another source port is delivered",
+            outer().tos(0xb8).ttl(3).id(7).srcport(9),
+        )
+        .delivered("p1"),
+    ];
+    bits.chain(others).collect()
+}
+
 /// A header of IPv4 whose checksum is wrong; IPv6 has none.
 fn miscounted() -> Vec<Row> {
     let mut packet = Outer::from(R1, V).around(&datagram().bytes());
+    let heard = Given::Heard(Program::FromUnderlay, UNDERLAY.to_owned(), packet.clone());
     packet[24] ^= 1;
     let row = known("an outer packet with a wrong IP checksum passes").given(Given::any_vtep());
-    vec![row.from_underlay(R1, packet).passes().then_unknown(A)]
+    let after = known("after packets like it, one with a wrong IP checksum passes");
+    vec![
+        row.from_underlay(R1, packet.clone()).passes().then_unknown(A),
+        after.given(heard.clone()).given(heard).from_underlay(R1, packet).passes(),
+    ]
 }
 
 /// An Ethernet packet with a VLAN tag.
@@ -367,6 +406,7 @@ pub(crate) fn rows() -> Vec<Row> {
         runts(),
         lengths(),
         not_ours(),
+        unlike_others(),
         liberal(),
         vteps(),
         destinations(),

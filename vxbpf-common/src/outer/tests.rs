@@ -1,6 +1,7 @@
 //! What one end writes, the other understands; over both versions of IP.
 
 use bytemuck::Zeroable as _;
+use network_types::ip::Ipv4Hdr;
 use proptest::prelude::*;
 
 use super::*;
@@ -50,9 +51,19 @@ fn understood<O: Outer>(vni: Vni, marks: &FlowMarks, inner: u32) {
     assert!(outer.lengths_agree(len) && outer.lengths_agree(len + 4));
     assert_eq!(outer.frame_len(), len);
     assert!(!outer.lengths_agree(len - 1));
-    assert!(vxlan_is_plain(outer.vxlan()));
-    assert_eq!(Vni::from_wire(outer.vxlan().vni), vni);
+    assert!(outer.vxlan_is_plain());
+    assert_eq!(outer.vni(), vni);
 }
+
+/// The headers with some bits of their byte `at` flipped.
+fn flipped<O: Outer + bytemuck::Pod>(at: usize, bits: u8) -> O {
+    let mut outer: O = outer();
+    bytemuck::bytes_of_mut(&mut outer)[at] ^= bits;
+    outer
+}
+
+/// Where the IP header begins.
+const IP: usize = 14;
 
 proptest! {
     #[test]
@@ -67,73 +78,111 @@ proptest! {
 
     #[test]
     fn the_ipv4_header_has_its_checksum(tos: u8, ttl: u8, df: bool, id: [u8; 2]) {
-        let mut outer: Outer4 = outer();
-        outer.complete(outer.address_sum(), &FlowMarks { tos, ttl, df, id, ..MARKS }, 100);
-        let mut ip = outer.ip;
-        ip.check = [0; 2];
-        prop_assert_eq!(checksum::ipv4(&ip), outer.ip.check);
+        let marks = FlowMarks { tos, ttl, df, id, ..MARKS };
+        let outer = Outer4::new(&tunnel::<Outer4>(), A, B, &marks, 100).expect("addresses of its version");
+        let [vihl, tos, t0, t1, i0, i1, f0, f1, ttl, proto, c0, c1, s0, s1, s2, s3, d0, d1, d2, d3] =
+            *bytemuck::bytes_of(&outer)[IP..].first_chunk().expect("20 bytes");
+        let ip = Ipv4Hdr {
+            vihl, tos, tot_len: [t0, t1], id: [i0, i1], frags: [f0, f1], ttl, proto, check: [0; 2],
+            src_addr: [s0, s1, s2, s3], dst_addr: [d0, d1, d2, d3],
+        };
+        prop_assert_eq!((vihl, tos, ttl, proto), (0x45, marks.tos, marks.ttl, IPPROTO_UDP));
+        prop_assert_eq!((ip.tot_len, ip.id, f0 != 0), ([0, 136], id, df));
+        prop_assert_eq!((ip.src_addr, ip.dst_addr), ([192, 168, 104, 2], [192, 168, 104, 3]));
+        prop_assert_eq!(checksum::ipv4(&ip), [c0, c1]);
     }
 
     #[test]
     fn an_ipv4_fragment_is_never_ours(offset in 1u16..0x4000) {
-        let mut outer: Outer4 = outer();
-        // More-fragments, or any offset: the 14 bits below DF.
-        outer.ip.frags = offset.to_be_bytes();
-        prop_assert!(!outer.is_udp_to(PORT));
+        // More-fragments, or any offset: the 14 bits below DF. With the checksum that it then has.
+        let [a, b] = offset.to_be_bytes();
+        let mut fragment: Outer4 = flipped(IP + 6, a);
+        let bytes = bytemuck::bytes_of_mut(&mut fragment);
+        bytes[IP + 7] ^= b;
+        let [c0, c1] = checksum::replace([bytes[IP + 10], bytes[IP + 11]], [0x40, 0], [0x40 | a, b]);
+        (bytes[IP + 10], bytes[IP + 11]) = (c0, c1);
+        prop_assert!(!fragment.is_udp_to(PORT));
+        prop_assert!(!fragment.is_like(&outer()));
     }
 
     #[test]
     fn an_ipv4_header_with_a_flipped_bit_is_never_ours(bit in 0usize..160) {
-        let mut outer: Outer4 = outer();
-        let mut bytes = [0; 20];
-        bytes[bit / 8] = 0x80u8 >> (bit % 8);
-        let [vihl, tos, t0, t1, i0, i1, f0, f1, ttl, proto, c0, c1, s @ .., d0, d1, d2, d3] = bytes;
-        let ip = &mut outer.ip;
-        ip.vihl ^= vihl;
-        ip.tos ^= tos;
-        ip.ttl ^= ttl;
-        ip.proto ^= proto;
-        flip(&mut ip.tot_len, [t0, t1]);
-        flip(&mut ip.id, [i0, i1]);
-        flip(&mut ip.frags, [f0, f1]);
-        flip(&mut ip.check, [c0, c1]);
-        flip(&mut ip.src_addr, s);
-        flip(&mut ip.dst_addr, [d0, d1, d2, d3]);
-        prop_assert!(!outer.is_udp_to(PORT));
+        let broken: Outer4 = flipped(IP + bit / 8, 0x80u8 >> (bit % 8));
+        prop_assert!(!broken.is_udp_to(PORT));
+        prop_assert!(!broken.is_like(&outer()));
     }
 
     #[test]
     fn each_bit_of_the_vxlan_header_but_the_vni_is_checked(bit in (0usize..32).prop_union(56..64)) {
-        let mut outer: Outer6 = outer();
         let flip = 0x80u8 >> (bit % 8);
-        match bit / 8 {
-            0 => outer.vxlan.flags ^= flip,
-            i @ 1..=3 => outer.vxlan._reserved1[i - 1] ^= flip,
-            _ => outer.vxlan._reserved2 ^= flip,
-        }
-        prop_assert!(!vxlan_is_plain(outer.vxlan()));
+        prop_assert!(!flipped::<Outer4>(Outer4::LEN - 8 + bit / 8, flip).vxlan_is_plain());
+        prop_assert!(!flipped::<Outer6>(Outer6::LEN - 8 + bit / 8, flip).vxlan_is_plain());
+    }
+
+    #[test]
+    fn what_differs_from_packet_to_packet_makes_no_difference(
+        inner in 14u32..65_400, tos: u8, ttl: u8, df: bool, id: [u8; 2], srcport: [u8; 2],
+    ) {
+        like_others::<Outer4>(&FlowMarks { tos, ttl, df, id, srcport }, inner);
+        like_others::<Outer6>(&FlowMarks { tos, ttl, df, id, srcport }, inner);
     }
 }
 
-fn flip<const N: usize>(field: &mut [u8; N], by: [u8; N]) {
-    field.iter_mut().zip(by).for_each(|(field, by)| *field ^= by);
+fn like_others<O: Outer>(marks: &FlowMarks, inner: u32) {
+    let one = O::new(&tunnel::<O>(), B, A, marks, inner).expect("addresses of its version");
+    assert!(one.is_like(&outer()) && outer::<O>().is_like(&one));
+}
+
+#[test]
+fn packets_of_another_sender_address_port_or_vni_are_not_like_these() {
+    unlike_others::<Outer4>(Addr::v4([192, 168, 104, 77]));
+    unlike_others::<Outer6>(Addr::v6(*b"\xfd\x00\x01\x04\0\0\0\0\0\0\0\0\0\0\0\x77"));
+}
+
+fn unlike_others<O: Outer>(elsewhere: Addr) {
+    let ours = tunnel::<O>();
+    let others = [
+        Tunnel { local: elsewhere, ..ours },
+        Tunnel { remote: elsewhere, ..ours },
+        Tunnel { dstport: [0, 1], ..ours },
+        Tunnel { vni: Vni::from_wire([0, 1, 42]), ..ours },
+    ];
+    for tunnel in others {
+        let one = O::new(&tunnel, A, B, &MARKS, 100).expect("addresses of its version");
+        assert!(!one.is_like(&outer()), "{tunnel:?}");
+    }
+}
+
+#[test]
+fn a_bit_of_the_headers_that_is_looked_at_is_looked_at_in_what_is_like_them() {
+    // Ethertype, version, next header; destination port; VXLAN header.
+    let at = [(12, 0xff), (13, 0xff), (IP, 0xf0), (IP + 6, 0xff), (56, 0xff), (57, 0xff)];
+    for (at, bits) in at.into_iter().chain((62..70).map(|at| (at, 0xff))) {
+        for bit in (0..8).map(|bit| 1 << bit).filter(|bit| bits & bit != 0) {
+            assert!(!flipped::<Outer6>(at, bit).is_like(&outer()), "{bit:#x} of byte {at}");
+        }
+    }
+    for at in (12..14).chain(36..38).chain(42..50) {
+        for bit in (0..8).map(|bit| 1 << bit) {
+            assert!(!flipped::<Outer4>(at, bit).is_like(&outer()), "{bit:#x} of byte {at}");
+        }
+    }
 }
 
 #[test]
 fn a_mapped_address_is_none_on_the_wire() {
     let mut six: Outer6 = outer();
-    six.ip.src_addr = Addr::v4([192, 168, 104, 3]).octets();
+    let mapped = Addr::v4([192, 168, 104, 3]).octets();
+    bytemuck::bytes_of_mut(&mut six)[IP + 8..IP + 24].copy_from_slice(&mapped);
+    assert_eq!(six.src(), Addr::v4([192, 168, 104, 3]));
     assert!(!six.is_udp_to(PORT));
 }
 
 #[test]
 fn options_and_extension_headers_are_for_the_kernel() {
-    let mut four: Outer4 = outer();
-    four.ip.vihl = 0x46;
-    assert!(!four.is_udp_to(PORT));
-    let mut six: Outer6 = outer();
-    six.ip.next_hdr = 44; // a fragment header
-    assert!(!six.is_udp_to(PORT));
+    assert!(!flipped::<Outer4>(IP, 0x45 ^ 0x46).is_udp_to(PORT));
+    // A fragment header.
+    assert!(!flipped::<Outer6>(IP + 6, IPPROTO_UDP ^ 44).is_udp_to(PORT));
 }
 
 #[test]

@@ -1,32 +1,57 @@
 //! Outer headers over IPv6.
 
-use network_types::{eth::EthHdr, ip::Ipv6Hdr, udp::UdpHdr, vxlan::VxlanHdr};
+use bytemuck::{Pod, Zeroable};
 
-use super::{ETH_IPV6, FlowMarks, IPPROTO_UDP, Outer, Tunnel, be16, bytes};
-use crate::{Addr, Mac};
+use super::{
+    FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, VXLAN, be16, bytes, macs, vxlan,
+    word::{agree, byte, of_byte, of_pair, pair},
+};
+use crate::{Addr, Mac, Vni};
 
-/// 70 bytes, no extension headers.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
+/// 70 bytes, no extension headers: in words that end with the VXLAN header.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Outer6 {
-    /// Underlay Ethernet header.
-    pub eth: EthHdr,
-    /// Outer IPv6 header.
-    pub ip: Ipv6Hdr,
-    /// Outer UDP header.
-    pub udp: UdpHdr,
-    /// VXLAN header.
-    pub vxlan: VxlanHdr,
+    /// The destination's MAC address, and the first bytes of the source's.
+    macs: u64,
+    /// The other four.
+    src_mac: [u8; 4],
+    /// The ethertype.
+    ether_type: [u8; 2],
+    /// Version, traffic class, flow label, payload length, next header, hop limit.
+    head: u64,
+    /// The source's address.
+    src: [u64; 2],
+    /// The destination's.
+    dst: [u64; 2],
+    /// Source and destination port, length, checksum.
+    udp: u64,
+    /// The VXLAN header.
+    vxlan: u64,
 }
 
 const _: () = assert!(size_of::<Outer6>() == 70);
 
-const IP_END: u32 = bytes::<EthHdr>() + bytes::<Ipv6Hdr>();
-const UDP_VXLAN_LEN: u32 = bytes::<UdpHdr>() + bytes::<VxlanHdr>();
+const ETH_IPV6: [u8; 2] = [0x86, 0xdd];
+const IP_END: u32 = 54;
+/// IPv6, and UDP in it.
+const HEAD: u64 = u64::from_ne_bytes([0x60, 0, 0, 0, 0, 0, IPPROTO_UDP, 0]);
+/// What says so.
+const DATAGRAM: u64 = u64::from_ne_bytes([0xf0, 0, 0, 0, 0, 0, 0xff, 0]);
+const DSTPORT: u64 = of_pair([0xff; 2], 2);
+
+impl Outer6 {
+    /// The words behind the ethertype.
+    #[inline(always)]
+    const fn words(&self) -> [u64; 7] {
+        let ([a, b], [c, d]) = (self.src, self.dst);
+        [self.head, a, b, c, d, self.udp, self.vxlan]
+    }
+}
 
 impl Outer for Outer6 {
     const LEN: usize = size_of::<Self>();
-    const IP_OVERHEAD: u32 = bytes::<Self>() - bytes::<EthHdr>();
+    const IP_OVERHEAD: u32 = bytes::<Self>() - 14;
     const IS_IPV6: bool = true;
 
     /// The UDP checksum is zero, which tunnels may do over IPv6 (RFC 6935, RFC 6936 section 4, RFC 7348 section 5),
@@ -37,18 +62,16 @@ impl Outer for Outer6 {
         if tunnel.local.is_none() || tunnel.remote.as_v4().is_some() {
             return None;
         }
+        let (macs, src_mac) = macs(dst_mac, src_mac);
         Some(Self {
-            eth: EthHdr { dst_addr: dst_mac.octets(), src_addr: src_mac.octets(), ether_type: ETH_IPV6 },
-            ip: Ipv6Hdr {
-                vcf: [0x60, 0, 0, 0],
-                payload_len: [0; 2],
-                next_hdr: IPPROTO_UDP,
-                hop_limit: 0,
-                src_addr: tunnel.local.octets(),
-                dst_addr: tunnel.remote.octets(),
-            },
-            udp: UdpHdr { src: [0; 2], dst: tunnel.dstport, len: [0; 2], check: [0; 2] },
-            vxlan: super::vxlan(tunnel.vni),
+            macs,
+            src_mac,
+            ether_type: ETH_IPV6,
+            head: HEAD,
+            src: tunnel.local.words(),
+            dst: tunnel.remote.words(),
+            udp: of_pair(tunnel.dstport, 2),
+            vxlan: vxlan(tunnel.vni),
         })
     }
 
@@ -61,19 +84,16 @@ impl Outer for Outer6 {
     #[inline(always)]
     fn complete(&mut self, _address_sum: u32, flow: &FlowMarks, inner_len: u32) {
         let udp_len = be16(inner_len + UDP_VXLAN_LEN);
-        self.ip.vcf = [0x60 | flow.tos >> 4, flow.tos << 4, 0, 0];
-        self.ip.payload_len = udp_len;
-        self.ip.hop_limit = flow.ttl;
-        self.udp.src = flow.srcport;
-        self.udp.len = udp_len;
+        let class = of_byte(flow.tos >> 4, 0) | of_byte(flow.tos << 4, 1);
+        self.head |= class | of_pair(udp_len, 4) | of_byte(flow.ttl, 7);
+        self.udp |= of_pair(flow.srcport, 0) | of_pair(udp_len, 4);
     }
 
     #[inline(always)]
     fn is_udp_to(&self, dstport: [u8; 2]) -> bool {
-        self.eth.ether_type == ETH_IPV6
-            && self.ip.vcf[0] >> 4 == 6
-            && self.ip.next_hdr == IPPROTO_UDP
-            && self.udp.dst == dstport
+        self.ether_type == ETH_IPV6
+            && agree([self.head], [HEAD], [DATAGRAM])
+            && pair(self.udp, 2) == dstport
             // No host has a mapped address (`ipv6_rcv`); with us it would be the IPv4 one. Nor has one none, which
             // stands for ours where we have no IPv6.
             && self.src().as_v4().is_none()
@@ -82,33 +102,45 @@ impl Outer for Outer6 {
     }
 
     #[inline(always)]
+    fn is_like(&self, other: &Self) -> bool {
+        const ALL: u64 = u64::MAX;
+        self.ether_type == other.ether_type
+            && agree(self.words(), other.words(), [DATAGRAM, ALL, ALL, ALL, ALL, DSTPORT, ALL])
+    }
+
+    #[inline(always)]
     fn lengths_agree(&self, len: u32) -> bool {
-        let udp_len = u32::from(u16::from_be_bytes(self.udp.len));
-        self.udp.len == self.ip.payload_len && udp_len + IP_END <= len && udp_len >= UDP_VXLAN_LEN
+        let udp_len = u32::from(u16::from_be_bytes(pair(self.udp, 4)));
+        pair(self.head, 4) == pair(self.udp, 4) && udp_len + IP_END <= len && udp_len >= UDP_VXLAN_LEN
     }
 
     #[inline(always)]
     fn frame_len(&self) -> u32 {
-        u32::from(u16::from_be_bytes(self.ip.payload_len)) + IP_END
+        u32::from(u16::from_be_bytes(pair(self.head, 4))) + IP_END
     }
 
     #[inline(always)]
     fn src(&self) -> Addr {
-        Addr::v6(self.ip.src_addr)
+        Addr::of_words(self.src)
     }
 
     #[inline(always)]
     fn dst(&self) -> Addr {
-        Addr::v6(self.ip.dst_addr)
+        Addr::of_words(self.dst)
     }
 
     #[inline(always)]
     fn tos(&self) -> u8 {
-        self.ip.vcf[0] << 4 | self.ip.vcf[1] >> 4
+        byte(self.head, 0) << 4 | byte(self.head, 1) >> 4
     }
 
     #[inline(always)]
-    fn vxlan(&self) -> &VxlanHdr {
-        &self.vxlan
+    fn vni(&self) -> Vni {
+        super::vni(self.vxlan)
+    }
+
+    #[inline(always)]
+    fn vxlan_is_plain(&self) -> bool {
+        agree([self.vxlan], [VXLAN], [super::PLAIN])
     }
 }
