@@ -107,25 +107,51 @@ const TAG_BITS: u32 = u32::BITS - PLACE_BITS - EXPIRES_BITS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct CacheRow {
     /// The stations, mixed with all that is said of them, and with the generation.
-    seals: [u64; WAYS],
+    pub seals: [u64; WAYS],
     /// The tag of each, the place of the way to its remote, and the end of the time until which that holds, in units.
-    hints: [u32; WAYS],
+    pub hints: Hints,
+}
+
+/// The hints of a row, three words.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Hints {
+    ways: [u32; WAYS],
     /// Zero.
     reserved: u32,
 }
 
-impl From<[u64; 8]> for CacheRow {
+impl From<[u64; 3]> for Hints {
     /// Of its words.
     #[inline(always)]
-    fn from(words: [u64; 8]) -> Self {
+    fn from(words: [u64; 3]) -> Self {
         bytemuck::cast(words)
     }
 }
 
-/// What may be a station's entry. The way that is remembered at its place tells ([`Hint::is_of`]).
+impl Hints {
+    /// The only entry that may be a station's, if it has not expired: the first of its tag.
+    #[inline(always)]
+    pub const fn find(&self, key: CacheKey, now: u64) -> Option<Hint> {
+        let mut way = 0;
+        while way < WAYS {
+            let word = self.ways[way];
+            if tag(word) == key.tag() {
+                let left = left(word, now);
+                let hint = Hint { way, place: place(word), expires: unit(now).wrapping_add(left) };
+                return if left == 0 { None } else { Some(hint) };
+            }
+            way += 1;
+        }
+        None
+    }
+}
+
+/// What may be a station's entry. The way that is remembered at its place tells ([`Hint::seal`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hint {
-    seal: u64,
+    /// Which of its row's entries it is about.
+    pub way: usize,
     /// Where the way to the remote is remembered, for TC.
     pub place: u32,
     /// In units of the time.
@@ -133,10 +159,10 @@ pub struct Hint {
 }
 
 impl Hint {
-    /// Whether it is the station's entry, made in this generation, and that is the way to its remote.
+    /// The seal of its entry, if that is the station's, made in this generation, and that is the way to its remote.
     #[inline(always)]
-    pub const fn is_of(&self, key: CacheKey, generation: u64, towards: Towards) -> bool {
-        self.seal == seal(key, generation, towards, self.expires)
+    pub const fn seal(&self, key: CacheKey, generation: u64, towards: Towards) -> u64 {
+        seal(key, generation, towards, self.expires)
     }
 
     /// Until when it holds.
@@ -147,29 +173,12 @@ impl Hint {
 }
 
 impl CacheRow {
-    /// The only entry that may be a station's, if it has not expired: the first of its tag.
-    #[inline(always)]
-    pub const fn hint(&self, key: CacheKey, now: u64) -> Option<Hint> {
-        let mut way = 0;
-        while way < WAYS {
-            let word = self.hints[way];
-            if tag(word) == key.tag() {
-                let left = left(word, now);
-                let expires = unit(now).wrapping_add(left);
-                let hint = Hint { seal: self.seals[way], place: place(word), expires };
-                return if left == 0 { None } else { Some(hint) };
-            }
-            way += 1;
-        }
-        None
-    }
-
     /// Enters a station, not after `now + LIFETIME`, instead of the one that would have been over first.
     #[inline(always)]
     pub const fn keep(&mut self, key: CacheKey, generation: u64, now: u64, expires: u64, towards: Towards) {
         let (mut way, mut first, mut shortest) = (0, 0, u32::MAX);
         while way < WAYS {
-            let word = self.hints[way];
+            let word = self.hints.ways[way];
             // Another of the same tag would not be found behind it.
             let left = if tag(word) == key.tag() { 0 } else { 1 + left(word, now) };
             if left < shortest {
@@ -180,7 +189,7 @@ impl CacheRow {
         let expires = unit(expires);
         let said = key.tag() << (u32::BITS - TAG_BITS) | towards.place() << EXPIRES_BITS;
         self.seals[first] = seal(key, generation, towards, expires);
-        self.hints[first] = said | expires & ((1 << EXPIRES_BITS) - 1);
+        self.hints.ways[first] = said | expires & ((1 << EXPIRES_BITS) - 1);
     }
 }
 
@@ -229,7 +238,7 @@ const fn seal_of_towards(word: u64) -> u64 {
     word.wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
-map_types!(CacheRow = 64);
+map_types!(Hints = 24, CacheRow = 64);
 
 #[cfg(test)]
 mod tests {
@@ -245,11 +254,17 @@ mod tests {
         Towards::new(slot, 42, [0x12, 0xb5]).expect("fits")
     }
 
+    fn seals(row: &CacheRow, hint: &Hint, key: CacheKey, generation: u64, towards: Towards) -> bool {
+        row.seals[hint.way] == hint.seal(key, generation, towards)
+    }
+
     /// Of which of the remotes the way is that leads to a station.
     fn slot(row: &CacheRow, key: CacheKey, generation: u64, now: u64) -> Option<u32> {
-        let hint = row.hint(key, now)?;
-        (1..64)
-            .find(|slot| towards(*slot).place() == hint.place && hint.is_of(key, generation, towards(*slot)))
+        let hint = row.hints.find(key, now)?;
+        (1..64).find(|slot| {
+            let towards = towards(*slot);
+            towards.place() == hint.place && seals(row, &hint, key, generation, towards)
+        })
     }
 
     #[test]
@@ -261,7 +276,7 @@ mod tests {
         assert_eq!(slot(&row, key(1), GENERATION + 1, 99 * SECOND), None);
         let elsewhere = CacheKey::new(4, Mac::new([2, 0, 0, 0, 0, 1])).expect("fits");
         assert_eq!(slot(&row, elsewhere, GENERATION, 99 * SECOND), None);
-        let until = row.hint(key(1), 95 * SECOND).expect("is there").until();
+        let until = row.hints.find(key(1), 95 * SECOND).expect("is there").until();
         assert!(until <= 100 * SECOND && until > 99 * SECOND);
         // Also when the units of the time have begun anew.
         let anew = 1 << (UNIT + EXPIRES_BITS);
@@ -286,10 +301,10 @@ mod tests {
             let mut row = CacheRow::zeroed();
             row.keep(key(1), GENERATION, 0, 20 * SECOND, towards(5));
             let remembered = DecisionKey::towards(at_xdp, towards(5));
-            let hint = row.hint(key(1), SECOND).expect("is there");
+            let hint = row.hints.find(key(1), SECOND).expect("is there");
             assert_eq!(DecisionKey::place_at(at_xdp, hint.place), remembered.place());
             let found = remembered.as_towards(at_xdp).expect("is the way to a remote");
-            assert!(hint.is_of(key(1), GENERATION, found));
+            assert!(seals(&row, &hint, key(1), GENERATION, found));
             assert_eq!(remembered.as_towards(!at_xdp), None);
         }
     }

@@ -129,7 +129,7 @@ impl Account {
         self.decision.vni = vni.get();
         self.decision.ageing = config.ageing;
         // Of user space it was read before the VNI's options were.
-        self.generation = self.generation.wrapping_add(maps::generation(config.slot));
+        self.generation = self.generation.wrapping_add(maps::generation_of(config.slot));
     }
 
     /// Notes the inner addresses.

@@ -105,7 +105,7 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
 
 #[inline(always)]
 fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
-    account.generation = maps::generation(OTHER_SLOT);
+    account.generation = maps::generation();
     let Some(instance) = maps::instance() else { return Ok(Verdict::Pass) };
     let Some(outer) = pkt.load::<O>(0) else { return Ok(Verdict::Pass) };
     if !outer.is_udp_to(instance.dstport) {

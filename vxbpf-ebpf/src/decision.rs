@@ -8,10 +8,7 @@
 //! done anything else, and what ages, moves or is counted does so as without it.
 
 use aya_ebpf::helpers::bpf_jiffies64;
-use vxbpf_common::{
-    counters::OTHER_SLOT,
-    decision::{Decision, DecisionKey, SHORTEST},
-};
+use vxbpf_common::decision::{Decision, DecisionKey, SHORTEST};
 
 use crate::{account::Account, flow, maps};
 
@@ -20,7 +17,7 @@ use crate::{account::Account, flow, maps};
 #[inline(always)]
 pub(crate) fn generation(vni_slot: u32) -> u64 {
     // Both only grow, so the sum is another one when either moved.
-    maps::generation(OTHER_SLOT).wrapping_add(maps::generation(vni_slot))
+    maps::generation().wrapping_add(maps::generation_of(vni_slot))
 }
 
 /// What is remembered under a key.

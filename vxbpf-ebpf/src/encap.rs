@@ -3,11 +3,10 @@
 use network_types::eth::EthHdr;
 use vxbpf_common::{
     Addr, DropReason, Mac, Vni, ageing,
-    counters::OTHER_SLOT,
     decision::{Decision, DecisionKey, LOOK_UP, NOTHING, PASS, PEER, PORT, UNDERLAY},
     ecn,
     fdb::{FdbEntry, FdbKey, STATE_DYNAMIC},
-    fdb_cache::{CacheKey, CacheRow, LIFETIME, Towards},
+    fdb_cache::{CacheKey, LIFETIME, Towards},
     nexthop::PROBE,
     outer::{FlowMarks, Outer, Outer4, Outer6, Tunnel, bytes},
     port::{PORT_ISOLATED, PORT_MAC_LOCK},
@@ -19,7 +18,9 @@ use crate::{
     decision::{self, Next},
     deliver, events,
     flow::{self, Flow},
-    learn, maps, nexthop,
+    learn,
+    maps::{self, Cached},
+    nexthop,
     packet::{self, Header, Packet, Reach},
     proxy, too_big,
     verdict::{self, Verdict},
@@ -80,7 +81,7 @@ fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
     // Of stations that are sent to again and again the FDB is to know when, and the cache is for the others.
     let again = decision::was_known(&pair);
     let way = match (key, row) {
-        (Some(key), Some(row)) if !again => cached::<P>(&row, key, from, now),
+        (Some(key), Some(row)) if !again => cached::<P>(row, key, from, now),
         _ => None,
     };
     let way = match way {
@@ -108,10 +109,10 @@ struct Way {
 
 /// As far as it is cached.
 #[inline(always)]
-fn cached<P: Packet>(row: &CacheRow, key: CacheKey, from: &Decision, now: u64) -> Option<Way> {
-    let hint = row.hint(key, now)?;
+fn cached<P: Packet>(row: Cached, key: CacheKey, from: &Decision, now: u64) -> Option<Way> {
+    let hint = row.hints().find(key, now)?;
     let to = decision::at(DecisionKey::place_at(P::AT_XDP, hint.place))?;
-    if !hint.is_of(key, from.generation, to.key.as_towards(P::AT_XDP)?) {
+    if row.seal(hint.way) != hint.seal(key, from.generation, to.key.as_towards(P::AT_XDP)?) {
         return None;
     }
     // Whatever a chance of 2^-64 may bring: never into another VNI.
@@ -228,7 +229,7 @@ fn keep<P: Packet>(account: &Account) -> Option<()> {
 #[inline(always)]
 fn walk<P: Packet>(pkt: &mut P, account: &mut Account) -> verdict::Result {
     let ifindex = pkt.ifindex();
-    account.generation = maps::generation(OTHER_SLOT);
+    account.generation = maps::generation();
     let Some(port) = maps::port(ifindex) else { return Ok(Verdict::Pass) }; // about to become a port, or no more
     let Some(vni) = Vni::new(port.vni) else { return Ok(Verdict::Pass) };
     let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) };

@@ -21,7 +21,7 @@ use vxbpf_common::{
     drop_reason::MAX_REASONS,
     event::{Event, EventRate, KINDS},
     fdb::{FdbEntry, FdbKey},
-    fdb_cache::{CacheKey, CacheRow, Towards},
+    fdb_cache::{CacheKey, CacheRow, Hints, Towards, WAYS},
     flood::FloodList,
     instance::Instance,
     neigh::{Neigh, VniAddr},
@@ -85,8 +85,11 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 /// Event kind -> how many in this second.
 #[map]
 static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS, 0);
-/// Row 0: how often user space gave the writers' lock back; the others, by the slot of a VNI: when one of its stations last moved.
-/// Written by user space and by learning.
+/// How often user space gave the writers' lock back. Written by user space, for which the variables of the object are a map
+/// (`.bss`); programs read them without a look-up.
+#[unsafe(no_mangle)]
+static mut GENERATION: u64 = 0;
+/// Slot of a VNI -> when one of its stations last moved. Written by learning.
 #[map]
 static GENERATIONS: Array<u64> = Array::with_max_entries(20480, 0);
 /// CPU and place -> the decision that is remembered there. Written by the data path. A new one takes the place
@@ -280,10 +283,18 @@ pub(crate) fn scratch() -> Option<&'static mut Account> {
     Some(unsafe { &mut *account })
 }
 
-/// A row of the generations.
+/// The generation of all tables, as far as user space moves it.
 #[inline(always)]
-pub(crate) fn generation(row: u32) -> u64 {
-    let Some(row) = GENERATIONS.get_ptr(row) else { return 0 };
+pub(crate) fn generation() -> u64 {
+    let generation = &raw const GENERATION;
+    // SAFETY: a static. Volatile, because user space writes it, whole. (LLVM has no atomic loads for this target.)
+    unsafe { generation.read_volatile() }
+}
+
+/// That of a VNI, by its slot.
+#[inline(always)]
+pub(crate) fn generation_of(slot: u32) -> u64 {
+    let Some(row) = GENERATIONS.get_ptr(slot) else { return 0 };
     // SAFETY: an array's row; volatile, because others write it, whole words at a time.
     unsafe { row.read_volatile() }
 }
@@ -317,13 +328,37 @@ fn cache_row(key: CacheKey) -> Option<*mut CacheRow> {
     FDB_CACHE.get_ptr_mut(key.row(rows))
 }
 
+/// The row where a station belongs, which others write meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Cached(*mut CacheRow);
+
 /// What is cached where a station belongs.
 #[inline(always)]
-pub(crate) fn cached(key: CacheKey) -> Option<CacheRow> {
-    let row = cache_row(key)?.cast::<u64>();
-    // SAFETY: an array's row, eight words. Volatile, because others write it meanwhile.
-    let words = [0, 1, 2, 3, 4, 5, 6, 7].map(|i| unsafe { row.wrapping_add(i).read_volatile() });
-    Some(CacheRow::from(words))
+pub(crate) fn cached(key: CacheKey) -> Option<Cached> {
+    cache_row(key).map(Cached)
+}
+
+impl Cached {
+    /// The hints.
+    #[inline(always)]
+    pub(crate) fn hints(self) -> Hints {
+        // SAFETY: of an array's row.
+        let row = unsafe { &raw const (*self.0).hints }.cast::<u64>();
+        // SAFETY: three words of it. Volatile, because others write it.
+        Hints::from([0, 1, 2].map(|i| unsafe { row.wrapping_add(i).read_volatile() }))
+    }
+
+    /// One of the seals.
+    #[inline(always)]
+    pub(crate) fn seal(self, way: usize) -> u64 {
+        if way >= WAYS {
+            return 0;
+        }
+        // SAFETY: of an array's row.
+        let seals = unsafe { &raw const (*self.0).seals }.cast::<u64>();
+        // SAFETY: there are more, just checked. Volatile as above.
+        unsafe { seals.wrapping_add(way).read_volatile() }
+    }
 }
 
 /// Caches where a station is.

@@ -3,7 +3,6 @@
 use std::fs::File;
 
 use aya::maps::{Array, MapData};
-use vxbpf_common::counters::OTHER_SLOT;
 
 use super::{maps, place::Place};
 use crate::Result;
@@ -11,7 +10,7 @@ use crate::Result;
 /// Held while one writer reads, modifies and writes. After a writer that was killed the next one ends what is remembered:
 /// with a daemon that is its sweep.
 pub(super) struct Lock {
-    generations: Array<MapData, u64>,
+    generation: Array<MapData, u64>,
     /// Whether anything may be another than before.
     changed: bool,
     /// Given back last. It has a byte for as long as somebody holds it.
@@ -22,7 +21,7 @@ impl Lock {
     /// Waits for it.
     pub(super) fn take(place: &Place) -> Result<Self> {
         let file = place.lock()?;
-        let mut lock = Self { generations: maps::open(place, "GENERATIONS")?, changed: true, file };
+        let mut lock = Self { generation: maps::open(place, "GENERATION")?, changed: true, file };
         if lock.file.metadata().is_ok_and(|file| file.len() != 0) {
             lock.move_generation();
         }
@@ -33,8 +32,8 @@ impl Lock {
     /// Ends what is remembered, in the middle of changes.
     pub(super) fn move_generation(&mut self) {
         // An array's row can be read and written, unless the kernel has no memory left.
-        let generation = self.generations.get(&OTHER_SLOT, 0).unwrap_or(0);
-        let _ = self.generations.set(OTHER_SLOT, generation.wrapping_add(1), 0);
+        let generation = self.generation.get(&0, 0).unwrap_or(0);
+        let _ = self.generation.set(0, generation.wrapping_add(1), 0);
     }
 
     /// Gives it back without having changed anything that is remembered.

@@ -25,6 +25,8 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
     for name in maps::NAMES {
         loader.map_pin_path(name, place.map(name));
     }
+    // The variables of the object, of which there is one (vxbpf-ebpf/src/maps.rs). A pin's name has no dots.
+    loader.map_pin_path(".bss", place.map("GENERATION"));
     // The map may be there already, from other limits.
     let pinned = MapData::from_pin(place.map("FDB_CACHE")).and_then(|map| map.info());
     let cache_rows = pinned.map_or(fdb_cache::rows(limits.fdb), |info| info.max_entries());
