@@ -165,24 +165,24 @@ impl Account {
         if self.outcome == Ok(Verdict::Pass) {
             return;
         }
-        let len = u64::from(self.len);
+        let frame = Frames::one(self.len);
         match direction {
-            Direction::FromPort => received(self.decision.port_slot, len, self.outcome),
+            Direction::FromPort => received(self.decision.port_slot, frame, self.outcome),
             Direction::FromUnderlay => {
-                received(self.decision.vni_slot, len, self.outcome);
-                received(self.decision.vtep_slot, len, self.outcome);
+                received(self.decision.vni_slot, frame, self.outcome);
+                received(self.decision.vtep_slot, frame, self.outcome);
             }
             Direction::FromHelper => {}
         }
         match self.outcome {
-            Ok(Verdict::Port | Verdict::Peer) => sent(self.decision.out_slot, len),
+            Ok(Verdict::Port | Verdict::Peer) => sent(self.decision.out_slot, frame),
             // (What the helper device sends on was counted when it was sent there; it has no slots.)
             Ok(Verdict::Underlay | Verdict::Neighbour | Verdict::Resolve) => {
-                sent(self.decision.vni_slot, len);
-                sent(self.decision.vtep_slot, len);
+                sent(self.decision.vni_slot, frame);
+                sent(self.decision.vtep_slot, frame);
             }
             // An answered request is a frame that the port got.
-            Ok(Verdict::Reply) => sent(self.decision.port_slot, len),
+            Ok(Verdict::Reply) => sent(self.decision.port_slot, frame),
             // A group is flooded by nature; an unknown station is worth telling.
             Ok(Verdict::Flood) if direction != Direction::FromHelper && !self.dst.is_group() => {
                 events::report(KIND_MISS, self)
@@ -207,38 +207,50 @@ impl Account {
     }
 }
 
-/// Counts a frame of `len` bytes that took a remembered decision. (As [`Account::settle`] does.)
+/// Counts a frame of `len` bytes that takes a remembered decision. (As [`Account::settle`] does.)
+///
+/// To be called before headers are pushed or removed: behind that call the CPU begins anew, and would wait there for the rows.
 #[inline(always)]
 pub(crate) fn forwarded(direction: Direction, known: &Decision, len: u32) {
     if known.verdict == UNDERLAY {
         return encapsulated(known.port_slot, known.vni_slot, known.vtep_slot, len);
     }
-    let len = u64::from(len);
+    let frame = Frames::one(len);
     if direction == Direction::FromPort {
-        received(known.port_slot, len, Ok(Verdict::Port));
+        received(known.port_slot, frame, Ok(Verdict::Port));
     } else {
-        received(known.vni_slot, len, Ok(Verdict::Port));
-        received(known.vtep_slot, len, Ok(Verdict::Port));
+        received(known.vni_slot, frame, Ok(Verdict::Port));
+        received(known.vtep_slot, frame, Ok(Verdict::Port));
     }
-    sent(known.out_slot, len);
+    sent(known.out_slot, frame);
 }
 
-/// Counts a packet from the underlay whose outer headers the kernel could not remove.
+/// Corrects that for a packet from the underlay whose outer headers the kernel could not remove.
 #[inline(never)]
 pub(crate) fn not_removed(known: &Decision, len: u32) {
-    let len = u64::from(len);
-    received(known.vni_slot, len, Err(DropReason::DecapFailed));
-    received(known.vtep_slot, len, Err(DropReason::DecapFailed));
+    sent(known.out_slot, Frames::one_less(len));
+    received(known.vni_slot, Frames::NONE, Err(DropReason::DecapFailed));
+    received(known.vtep_slot, Frames::NONE, Err(DropReason::DecapFailed));
     maps::count_drop(DropReason::DecapFailed);
 }
 
-/// Counts a frame from a port to a remote.
+/// Counts a frame from a port to a remote. As [`forwarded`].
 #[inline(always)]
 pub(crate) fn encapsulated(port_slot: u32, vni_slot: u32, vtep_slot: u32, len: u32) {
-    let len = u64::from(len);
-    received(port_slot, len, Ok(Verdict::Underlay));
-    sent(vni_slot, len);
-    sent(vtep_slot, len);
+    to_remote(port_slot, vni_slot, vtep_slot, Frames::one(len));
+}
+
+/// Takes that back: the frame is as it was, and will be counted by whoever takes it on.
+#[inline(never)]
+pub(crate) fn not_encapsulated(port_slot: u32, vni_slot: u32, vtep_slot: u32, len: u32) {
+    to_remote(port_slot, vni_slot, vtep_slot, Frames::one_less(len));
+}
+
+#[inline(always)]
+fn to_remote(port_slot: u32, vni_slot: u32, vtep_slot: u32, frames: Frames) {
+    received(port_slot, frames, Ok(Verdict::Underlay));
+    sent(vni_slot, frames);
+    sent(vtep_slot, frames);
 }
 
 /// Counts a flooded copy of `len` bytes in up to two slots, or the reason why there is none.
@@ -246,14 +258,35 @@ pub(crate) fn encapsulated(port_slot: u32, vni_slot: u32, vtep_slot: u32, len: u
 pub(crate) fn copied(slot: u32, other: u32, len: u32, outcome: Result<(), DropReason>) {
     match outcome {
         Ok(()) => {
-            sent(slot, u64::from(len));
-            sent(other, u64::from(len));
+            sent(slot, Frames::one(len));
+            sent(other, Frames::one(len));
         }
         Err(reason) => {
             not_sent(slot);
             not_sent(other);
             maps::count_drop(reason);
         }
+    }
+}
+
+/// What is added to the counters of a row. They wrap around, so it may be less than nothing.
+#[derive(Clone, Copy)]
+struct Frames {
+    packets: u64,
+    bytes: u64,
+}
+
+impl Frames {
+    const NONE: Self = Self { packets: 0, bytes: 0 };
+
+    #[inline(always)]
+    fn one(len: u32) -> Self {
+        Self { packets: 1, bytes: len.into() }
+    }
+
+    #[inline(always)]
+    fn one_less(len: u32) -> Self {
+        Self { packets: u64::MAX, bytes: u64::from(len).wrapping_neg() }
     }
 }
 
@@ -266,10 +299,10 @@ fn with(slot: u32, count: impl FnOnce(&mut Counters)) {
 }
 
 #[inline(always)]
-fn received(slot: u32, len: u64, outcome: verdict::Result) {
+fn received(slot: u32, frames: Frames, outcome: verdict::Result) {
     with(slot, |row| {
-        row.rx_packets += 1;
-        row.rx_bytes += len;
+        row.rx_packets = row.rx_packets.wrapping_add(frames.packets);
+        row.rx_bytes = row.rx_bytes.wrapping_add(frames.bytes);
         match outcome {
             Err(reason) if reason.is_error() => row.rx_errors += 1,
             Err(_) => row.rx_dropped += 1,
@@ -279,10 +312,10 @@ fn received(slot: u32, len: u64, outcome: verdict::Result) {
 }
 
 #[inline(always)]
-fn sent(slot: u32, len: u64) {
+fn sent(slot: u32, frames: Frames) {
     with(slot, |row| {
-        row.tx_packets += 1;
-        row.tx_bytes += len;
+        row.tx_packets = row.tx_packets.wrapping_add(frames.packets);
+        row.tx_bytes = row.tx_bytes.wrapping_add(frames.bytes);
     });
 }
 

@@ -93,12 +93,12 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
     if too_big::for_port(pkt, len, false, known.mtu) {
         return None;
     }
+    account::forwarded(Direction::FromUnderlay, known, len);
     // Half removed, they are nothing that the whole walk could go through.
     let Ok(canonical) = remove(pkt, &outer, inner) else {
         account::not_removed(known, len);
         return Some(Next::new(DROPPED, 0));
     };
-    account::forwarded(Direction::FromUnderlay, known, len);
     let verdict = if canonical { known.verdict } else { PORT };
     Some(Next::new(verdict, known.out))
 }

@@ -48,15 +48,21 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
     match known.verdict {
         PASS => return Some(Next::new(PASS, 0)),
         _ if pkt.hidden_len() != 0 => return None,
-        // Calls cost XDP more than they do TC, and it needs less stack.
-        UNDERLAY if P::AT_XDP && known.remote.as_v4().is_some() => {
-            write::<Outer4, P>(pkt, known, marks, len).ok()?;
-        }
-        UNDERLAY => push_again(pkt, known, marks)?,
+        UNDERLAY => {}
         PORT | PEER if !too_big::for_port(pkt, len, true, known.mtu) => {}
         _ => return None,
     }
-    account::forwarded(Direction::FromPort, known, len);
+    if known.verdict == UNDERLAY {
+        let (port_slot, vni_slot) = (known.port_slot, known.vni_slot);
+        // Calls cost XDP more than they do TC, and it needs less stack.
+        if P::AT_XDP && known.remote.as_v4().is_some() {
+            push_known::<Outer4, P>(pkt, known, marks, port_slot, vni_slot)?;
+        } else {
+            push_again(pkt, known, marks, port_slot, vni_slot)?;
+        }
+    } else {
+        account::forwarded(Direction::FromPort, known, len);
+    }
     Some(Next::new(known.verdict, known.out))
 }
 
@@ -91,9 +97,7 @@ fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
     if way.to.verdict == PASS {
         return Some(Next::new(PASS, 0));
     }
-    let len = pkt.len();
-    push_again(pkt, way.to, from.marks)?;
-    account::encapsulated(from.port_slot, from.vni_slot, way.to.vtep_slot, len);
+    push_again(pkt, way.to, from.marks, from.port_slot, from.vni_slot)?;
     let out = way.to.out;
     join(&pair, from, way.to, decision::tick_before(way.until, now));
     Some(Next::new(UNDERLAY, out))
@@ -151,7 +155,7 @@ fn remote_key<P: Packet>(
     }
 }
 
-/// Remembers for the two stations what is known of the one, and of the remote that the other is behind, until a tick. (A
+/// Remembers for two stations what is known of the one, and of the remote that the other is behind, until a tick. (A
 /// function of its own, for its stack.)
 #[inline(never)]
 fn join(key: &DecisionKey, from: &Decision, to: &Decision, until: u64) {
@@ -171,21 +175,50 @@ fn join(key: &DecisionKey, from: &Decision, to: &Decision, until: u64) {
     place.port_slot = from.port_slot;
 }
 
-/// Pushes outer headers that are ready.
+/// Pushes outer headers that are ready, and counts the frame: for its port and its VNI, by their slots, and the VTEP.
 #[inline(always)]
-fn push_again<P: Packet>(pkt: &mut P, known: &mut Decision, marks: Marks) -> Option<()> {
-    if known.remote.as_v4().is_some() {
-        push_ready::<Outer4, P>(pkt, known, marks)
+fn push_again<P: Packet>(
+    pkt: &mut P,
+    to: &mut Decision,
+    marks: Marks,
+    port_slot: u32,
+    vni_slot: u32,
+) -> Option<()> {
+    if to.remote.as_v4().is_some() {
+        push_ready::<Outer4, P>(pkt, to, marks, port_slot, vni_slot)
     } else {
-        push_ready::<Outer6, P>(pkt, known, marks)
+        push_ready::<Outer6, P>(pkt, to, marks, port_slot, vni_slot)
     }
 }
 
 /// A function of its own, for its stack.
 #[inline(never)]
-fn push_ready<O: Outer + Header, P: Packet>(pkt: &mut P, known: &mut Decision, marks: Marks) -> Option<()> {
-    let len = pkt.len();
-    write::<O, P>(pkt, known, marks, len).ok()
+fn push_ready<O: Outer + Header, P: Packet>(
+    pkt: &mut P,
+    to: &mut Decision,
+    marks: Marks,
+    port_slot: u32,
+    vni_slot: u32,
+) -> Option<()> {
+    push_known::<O, P>(pkt, to, marks, port_slot, vni_slot)
+}
+
+/// The frame is counted before it changes (`account::forwarded`). `None`: it is as it was, and not counted.
+#[inline(always)]
+fn push_known<O: Outer + Header, P: Packet>(
+    pkt: &mut P,
+    to: &mut Decision,
+    marks: Marks,
+    port_slot: u32,
+    vni_slot: u32,
+) -> Option<()> {
+    let (len, vtep_slot) = (pkt.len(), to.vtep_slot);
+    let counted = || account::encapsulated(port_slot, vni_slot, vtep_slot, len);
+    let written = write::<O, P>(pkt, to, marks, len, counted);
+    if let Err(DropReason::EncapFailed) = written {
+        account::not_encapsulated(port_slot, vni_slot, vtep_slot, len);
+    }
+    written.ok()
 }
 
 /// Overlay to underlay, and between the ports of a VNI. (A function of its own, for its stack.)
@@ -334,7 +367,7 @@ pub(crate) fn push<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Acco
     }
     let len = pkt.len() + pkt.hidden_len();
     let marks = account.decision.marks;
-    if let Err(reason) = write::<O, P>(pkt, &mut account.decision, marks, len) {
+    if let Err(reason) = write::<O, P>(pkt, &mut account.decision, marks, len, || {}) {
         if reason == DropReason::TooBig {
             account.mtu = account.decision.mtu.saturating_sub(bytes::<O>() + pkt.hidden_len());
         }
@@ -358,13 +391,15 @@ fn prepare<O: Outer + Header>(account: &mut Account) -> Option<()> {
     Some(())
 }
 
-/// Of a frame of `len` bytes. `TooBig` leaves it as it is.
+/// Of a frame of `len` bytes. `TooBig` leaves it as it is. `first` comes before anything is changed, once only `EncapFailed` can
+/// follow.
 #[inline(always)]
 fn write<O: Outer + Header, P: Packet>(
     pkt: &mut P,
     decision: &mut Decision,
     marks: Marks,
     len: u32,
+    first: impl FnOnce(),
 ) -> Result<(), DropReason> {
     let eth: EthHdr = pkt.load(0).ok_or(DropReason::InnerTooShort)?;
     let flow = Flow::of(pkt, eth.ether_type);
@@ -375,6 +410,7 @@ fn write<O: Outer + Header, P: Packet>(
     // The kernel numbers the segments of a GSO frame from there (`inet_gso_segment`).
     let packets = len.checked_div(pkt.gso_size()).map_or(1, |whole| whole + 1);
     decision.id = decision.id.wrapping_add(packets as u16);
+    first();
     pkt.make_room::<O>(eth)?;
     let mut outer: O = packet::kept(&decision.outer);
     outer.complete(decision.address_sum, &marks, len);
