@@ -86,6 +86,12 @@ impl Marks {
     pub const fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
+
+    /// Whether nothing is inherited from the inner packet, and DF is set: as it is unless somebody asks for something else.
+    #[inline(always)]
+    pub const fn are_fixed(&self) -> bool {
+        self.flags & (VNI_TTL_INHERIT | VNI_TOS_INHERIT) == 0 && self.df == DF_SET
+    }
 }
 
 /// Learn source addresses, from ports and from the underlay.

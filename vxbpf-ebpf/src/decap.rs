@@ -58,16 +58,16 @@ pub fn again<P: Packet>(pkt: &mut P) -> Next {
         Some(eth) if eth.ether_type == ETH_IPV4 && P::AT_XDP => {
             resend::<Outer4, P>(pkt).unwrap_or(Next::UNKNOWN)
         }
-        Some(eth) if eth.ether_type == ETH_IPV4 => again_over::<Outer4, P>(pkt),
-        Some(eth) if eth.ether_type == ETH_IPV6 => again_over::<Outer6, P>(pkt),
+        Some(eth) if eth.ether_type == ETH_IPV4 => Next::unpacked(again_over::<Outer4, P>(pkt)),
+        Some(eth) if eth.ether_type == ETH_IPV6 => Next::unpacked(again_over::<Outer6, P>(pkt)),
         _ => Next::UNKNOWN,
     }
 }
 
 /// Over one version of IP. (A function of its own, for its stack.)
 #[inline(never)]
-fn again_over<O: Outer + Header, P: Packet>(pkt: &mut P) -> Next {
-    resend::<O, P>(pkt).unwrap_or(Next::UNKNOWN)
+fn again_over<O: Outer + Header, P: Packet>(pkt: &mut P) -> u64 {
+    resend::<O, P>(pkt).unwrap_or(Next::UNKNOWN).packed()
 }
 
 /// `None`: nothing is remembered, or this packet is another case; it is as it was.
@@ -84,7 +84,7 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
         return None;
     }
     let len = outer.frame_len() - bytes::<O>();
-    if len < least_len(inner.ether_type) || ecn_allows::<O, P>(pkt, outer.tos(), inner.ether_type).is_err() {
+    if is_runt(len, inner.ether_type) || ecn_allows::<O, P>(pkt, outer.tos(), inner.ether_type).is_err() {
         return None;
     }
     if known.verdict == PASS {
@@ -147,7 +147,7 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     }
     account.len = outer.frame_len() - bytes::<O>();
     let inner: EthHdr = pkt.load(O::LEN).ok_or(DropReason::InnerTooShort)?;
-    if account.len < least_len(inner.ether_type) {
+    if is_runt(account.len, inner.ether_type) {
         return Err(DropReason::InnerTooShort);
     }
     account.frame(&inner);
@@ -189,16 +189,21 @@ fn remove<O: Outer, P: Packet>(pkt: &mut P, outer: &O, inner: EthHdr) -> Result<
     pkt.pop_outer::<O>(inner)
 }
 
-/// Bytes of the shortest inner frame of a type: with a whole IP header, as the kernel's driver has it
+/// Whether an inner frame of a type is too short: it needs a whole IP header, as the kernel's driver has it
 /// (`pskb_inet_may_pull`), and as whoever gets the frame may rely on.
 #[inline(always)]
-fn least_len(ether_type: u16) -> u32 {
-    bytes::<EthHdr>()
-        + match ether_type {
-            ETH_IPV4 => bytes::<Ipv4Hdr>(),
-            ETH_IPV6 => bytes::<Ipv6Hdr>(),
-            _ => 0,
-        }
+fn is_runt(len: u32, ether_type: u16) -> bool {
+    const ANY: u32 = bytes::<EthHdr>();
+    const IPV4: u32 = ANY + bytes::<Ipv4Hdr>();
+    const IPV6: u32 = ANY + bytes::<Ipv6Hdr>();
+    // Most need not be asked for their type.
+    len < IPV6
+        && len
+            < match ether_type {
+                ETH_IPV4 => IPV4,
+                ETH_IPV6 => IPV6,
+                _ => ANY,
+            }
 }
 
 /// Takes off what the link put behind the outer packet.

@@ -8,7 +8,7 @@
 //! done anything else, and what ages, moves or is counted does so as without it.
 
 use aya_ebpf::helpers::bpf_jiffies64;
-use vxbpf_common::decision::{Decision, DecisionKey, SHORTEST};
+use vxbpf_common::decision::{Decision, DecisionKey, NOTHING, SHORTEST};
 
 use crate::{account::Account, flow, maps};
 
@@ -90,29 +90,33 @@ fn remembered(key: DecisionKey, account: &Account, expires: u64) -> Decision {
     Decision { key, expires, generation: account.generation, id: flow::fresh_id(), ..account.decision }
 }
 
-/// What a remembered decision comes to: the verdict and the interface, in one register, as a function of its own may
-/// return it.
+/// What a remembered decision comes to.
 #[derive(Clone, Copy)]
-pub struct Next(u64);
+pub struct Next {
+    /// One of `vxbpf_common::decision`, or `NOTHING`: nothing is remembered; the frame is as it was.
+    pub verdict: u32,
+    /// The interface.
+    pub out: u32,
+}
 
 impl Next {
-    /// Nothing is remembered; the frame is as it was.
-    pub(crate) const UNKNOWN: Self = Self(0);
+    /// Nothing is remembered.
+    pub(crate) const UNKNOWN: Self = Self { verdict: NOTHING, out: 0 };
 
     #[inline(always)]
     pub(crate) fn new(verdict: u32, out: u32) -> Self {
-        Self(u64::from(verdict) << 32 | u64::from(out))
+        Self { verdict, out }
     }
 
-    /// One of `vxbpf_common::decision`, or `NOTHING`.
+    /// In one register, as a function of its own may return it.
     #[inline(always)]
-    pub fn verdict(self) -> u32 {
-        (self.0 >> 32) as u32
+    pub(crate) fn packed(self) -> u64 {
+        u64::from(self.verdict) << 32 | u64::from(self.out)
     }
 
-    /// The interface.
+    /// Of what [`Next::packed`] gave.
     #[inline(always)]
-    pub fn out(self) -> u32 {
-        self.0 as u32
+    pub(crate) fn unpacked(packed: u64) -> Self {
+        Self { verdict: (packed >> 32) as u32, out: packed as u32 }
     }
 }

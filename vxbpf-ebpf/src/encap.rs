@@ -42,7 +42,7 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
     }
     // Tags outside the data take longer.
     let Some(known) = decision::find(&key) else {
-        return if pkt.hidden_len() != 0 { None } else { Some(look_up(pkt)) };
+        return if pkt.hidden_len() != 0 { None } else { Some(Next::unpacked(look_up(pkt))) };
     };
     let (len, marks) = (pkt.len(), known.marks);
     match known.verdict {
@@ -68,8 +68,8 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
 
 /// A frame from a station that is remembered, to a remote that is. (A function of its own, for its stack.)
 #[inline(never)]
-fn look_up<P: Packet>(pkt: &mut P) -> Next {
-    looked_up(pkt).unwrap_or(Next::UNKNOWN)
+fn look_up<P: Packet>(pkt: &mut P) -> u64 {
+    looked_up(pkt).unwrap_or(Next::UNKNOWN).packed()
 }
 
 #[inline(always)]
@@ -427,14 +427,8 @@ pub(crate) fn longest<P: Packet>(pkt: &P, flow: &Flow, len: u32) -> u32 {
 /// What the outer headers of a frame say of its flow, and their packet's number if it has one.
 #[inline(always)]
 pub(crate) fn flow_marks(marks: Marks, flow: &Flow, id: u16) -> FlowMarks {
-    let tos = if marks.has(VNI_TOS_INHERIT) { flow.tos } else { marks.tos };
-    // A packet with a TTL of 0 would not get far: it has the default, as with the kernel's driver.
-    let ttl = if marks.has(VNI_TTL_INHERIT) && flow.ttl != 0 { flow.ttl } else { marks.ttl };
-    let df = match marks.df {
-        DF_UNSET => false,
-        DF_INHERIT => flow.df,
-        _ => true,
-    };
+    let (tos, ttl, df) =
+        if marks.are_fixed() { (marks.tos, marks.ttl, true) } else { inherited(marks, flow) };
     FlowMarks {
         srcport: flow.hash.srcport(),
         // A packet that may be fragmented on its way needs a number that its fragments share and that
@@ -444,4 +438,18 @@ pub(crate) fn flow_marks(marks: Marks, flow: &Flow, id: u16) -> FlowMarks {
         tos: ecn::encap(tos, flow.tos),
         df,
     }
+}
+
+/// TOS, TTL and DF of the outer headers, as far as the inner flow has a say.
+#[inline(always)]
+fn inherited(marks: Marks, flow: &Flow) -> (u8, u8, bool) {
+    let tos = if marks.has(VNI_TOS_INHERIT) { flow.tos } else { marks.tos };
+    // A packet with a TTL of 0 would not get far: it has the default, as with the kernel's driver.
+    let ttl = if marks.has(VNI_TTL_INHERIT) && flow.ttl != 0 { flow.ttl } else { marks.ttl };
+    let df = match marks.df {
+        DF_UNSET => false,
+        DF_INHERIT => flow.df,
+        _ => true,
+    };
+    (tos, ttl, df)
 }

@@ -35,7 +35,7 @@ use vxbpf_ebpf::{
 fn from_port(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::from_port(ctx);
     let known = encap::again(&mut skb);
-    if known.verdict() != NOTHING {
+    if known.verdict != NOTHING {
         return tc_again(&skb, known);
     }
     let Some(account) = Account::open(&skb) else { return tc::PASS };
@@ -48,7 +48,7 @@ fn from_port(ctx: TcContext) -> i32 {
 fn from_underlay(ctx: TcContext) -> i32 {
     let mut skb = tc::Skb::from_underlay(ctx);
     let known = decap::again(&mut skb);
-    if known.verdict() != NOTHING {
+    if known.verdict != NOTHING {
         return tc_again(&skb, known);
     }
     let Some(account) = Account::open(&skb) else { return tc::PASS };
@@ -80,7 +80,7 @@ fn announce(ctx: TcContext) -> i32 {
 fn from_port_xdp(ctx: XdpContext) -> u32 {
     let mut frame = xdp::Frame::new(ctx);
     let known = encap::again(&mut frame);
-    if known.verdict() != NOTHING {
+    if known.verdict != NOTHING {
         return xdp_again(&frame, known);
     }
     let Some(account) = Account::open(&frame) else { return xdp::PASS };
@@ -93,7 +93,7 @@ fn from_port_xdp(ctx: XdpContext) -> u32 {
 fn from_underlay_xdp(ctx: XdpContext) -> u32 {
     let mut frame = xdp::Frame::new(ctx);
     let known = decap::again(&mut frame);
-    if known.verdict() != NOTHING {
+    if known.verdict != NOTHING {
         return xdp_again(&frame, known);
     }
     let Some(account) = Account::open(&frame) else { return xdp::PASS };
@@ -104,9 +104,9 @@ fn from_underlay_xdp(ctx: XdpContext) -> u32 {
 /// The way of the frame before.
 #[inline(always)]
 fn tc_again(skb: &tc::Skb, known: Next) -> i32 {
-    match known.verdict() {
-        PEER => skb.redirect_peer(known.out()),
-        PORT | UNDERLAY => skb.redirect(known.out()),
+    match known.verdict {
+        PEER => skb.redirect_peer(known.out),
+        PORT | UNDERLAY => skb.redirect(known.out),
         DROPPED => tc::DROP,
         _ => tc::PASS,
     }
@@ -114,10 +114,10 @@ fn tc_again(skb: &tc::Skb, known: Next) -> i32 {
 
 #[inline(always)]
 fn xdp_again(frame: &xdp::Frame, known: Next) -> u32 {
-    match known.verdict() {
+    match known.verdict {
         PASS => xdp::PASS,
         DROPPED => xdp::DROP,
-        _ => frame.redirect(known.out()),
+        _ => frame.redirect(known.out),
     }
 }
 
