@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::net::UnixDatagram, path::PathBuf, time::Duration};
 
+use aya::maps::{Array, Map, MapData};
 use nix::sys::signal::Signal;
 use vxbpf_tests::{
     command::{line_in, vxbpf_in},
@@ -81,6 +82,28 @@ fn killing_the_daemons_under_traffic_and_taking_over_loses_no_packet() {
     let pid = overlay.node(1).daemon().pid();
     assert_eq!(overlay.node(1).json("status")["daemon"], pid);
     overlay.ping_all();
+}
+
+/// The generation of the tables, as far as user space moves it.
+fn generation(node: &Node) -> u64 {
+    let pin = format!("/run/vxbpf/bpf/{}/GENERATION", node.netns.name());
+    let map = Map::from_map_data(MapData::from_pin(pin).unwrap()).unwrap();
+    Array::<_, u64>::try_from(map).unwrap().get(&0, 0).unwrap()
+}
+
+/// Or what programs remember from before a change would be believed again, once as many changes came after.
+#[test]
+fn the_generation_of_the_tables_goes_on_when_an_instance_is_taken_over() {
+    let mut overlay = Overlay::pair();
+    for remote in [77, 78, 79] {
+        overlay.node(1).ok(&format!("fdb replace 02:00:00:00:00:01 vni 42 dst 192.168.104.{remote}"));
+    }
+    let before = generation(overlay.node(1));
+    assert!(before >= 3, "{before}");
+    overlay.node(1).daemon().kill();
+    overlay.node(1).take_over("");
+    let after = generation(overlay.node(1));
+    assert!(after > before, "{before}, then {after}");
 }
 
 #[test]

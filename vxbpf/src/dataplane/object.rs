@@ -4,7 +4,7 @@ use std::{panic::resume_unwind, thread};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    maps::{MapData, MapError},
+    maps::{Array, MapData, MapError},
     programs::{Program, ProgramError},
     util::nr_cpus,
 };
@@ -27,6 +27,9 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
     }
     // The variables of the object, of which there is one (vxbpf-ebpf/src/maps.rs). A pin's name has no dots.
     loader.map_pin_path(".bss", place.map("GENERATION"));
+    // The loader writes it, also if it is there: then it goes on, or what programs remember of old numbers would come back.
+    let before = maps::open::<Array<_, u64>>(place, "GENERATION").ok().and_then(|map| map.get(&0, 0).ok());
+    let generation = before.map_or(0, |before| before.wrapping_add(1));
     // The map may be there already, from other limits.
     let pinned = MapData::from_pin(place.map("FDB_CACHE")).and_then(|map| map.info());
     let cache_rows = pinned.map_or(fdb_cache::rows(limits.fdb), |info| info.max_entries());
@@ -50,6 +53,7 @@ pub(super) fn load(place: &Place, limits: &Limits) -> Result<Ebpf> {
         loader.map_max_entries(name, size);
     }
     loader.override_global("FDB_CACHE_ROWS", &cache_rows, true);
+    loader.override_global("GENERATION", &generation, true);
     let mut object = loader.load(&OBJECT.0).map_err(|e| not_loaded(&e))?;
     // The verifier takes most of the time that a start takes: each program has a CPU, if there are so many.
     thread::scope(|scope| {
