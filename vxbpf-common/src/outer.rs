@@ -5,10 +5,14 @@ mod v4;
 mod v6;
 mod word;
 
-use network_types::{eth::EtherType, udp::UdpHdr, vxlan::VxlanHdr};
+use network_types::{
+    eth::{EthHdr, EtherType},
+    udp::UdpHdr,
+    vxlan::VxlanHdr,
+};
 pub use v4::{IPV4_DF, Outer4};
 pub use v6::Outer6;
-use word::{of_byte, quad};
+use word::{agree, of_byte, quad};
 
 use crate::{Addr, Mac, Vni};
 
@@ -84,8 +88,8 @@ pub trait Outer: Copy {
 
 /// A VXLAN header without its VNI.
 const VXLAN: u64 = of_byte(VXLAN_I, 0);
-/// All of it but that.
-const PLAIN: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff]);
+/// Bytes of an Ethernet header.
+const ETH_LEN: u32 = bytes::<EthHdr>();
 /// Bytes of the headers of UDP and VXLAN.
 const UDP_VXLAN_LEN: u32 = bytes::<UdpHdr>() + bytes::<VxlanHdr>();
 
@@ -94,6 +98,13 @@ const UDP_VXLAN_LEN: u32 = bytes::<UdpHdr>() + bytes::<VxlanHdr>();
 const fn vxlan(vni: Vni) -> u64 {
     let [a, b, c] = vni.to_wire();
     u64::from_ne_bytes([VXLAN_I, 0, 0, 0, a, b, c, 0])
+}
+
+/// Whether a VXLAN header is as we write it, whatever its VNI.
+#[inline(always)]
+const fn is_plain(vxlan: u64) -> bool {
+    const ALL_BUT_VNI: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff]);
+    agree([vxlan], [VXLAN], [ALL_BUT_VNI])
 }
 
 /// The VNI of a VXLAN header.

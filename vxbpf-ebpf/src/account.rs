@@ -8,7 +8,7 @@ use network_types::eth::EthHdr;
 use vxbpf_common::{
     Addr, DropReason, Mac, Vni,
     counters::Counters,
-    decision::{Decision, LIFETIME, NOTHING, UNDERLAY},
+    decision::{Decision, LIFETIME, NOTHING},
     event::{KIND_DROP, KIND_MISS},
     nexthop::NextHop,
     vni::VniConfig,
@@ -207,14 +207,11 @@ impl Account {
     }
 }
 
-/// Counts a frame of `len` bytes that takes a remembered decision. (As [`Account::settle`] does.)
+/// Counts a frame of `len` bytes that takes a remembered decision to a port. (As [`Account::settle`] does.)
 ///
 /// To be called before headers are pushed or removed: behind that call the CPU begins anew, and would wait there for the rows.
 #[inline(always)]
-pub(crate) fn forwarded(direction: Direction, known: &Decision, len: u32) {
-    if known.verdict == UNDERLAY {
-        return encapsulated(known.port_slot, known.vni_slot, known.vtep_slot, len);
-    }
+pub(crate) fn delivered(direction: Direction, known: &Decision, len: u32) {
     let frame = Frames::one(len);
     if direction == Direction::FromPort {
         received(known.port_slot, frame, Ok(Verdict::Port));
@@ -234,7 +231,7 @@ pub(crate) fn not_removed(known: &Decision, len: u32) {
     maps::count_drop(DropReason::DecapFailed);
 }
 
-/// Counts a frame from a port to a remote. As [`forwarded`].
+/// Counts a frame from a port to a remote. As [`delivered`].
 #[inline(always)]
 pub(crate) fn encapsulated(port_slot: u32, vni_slot: u32, vtep_slot: u32, len: u32) {
     to_remote(port_slot, vni_slot, vtep_slot, Frames::one(len));
@@ -269,7 +266,8 @@ pub(crate) fn copied(slot: u32, other: u32, len: u32, outcome: Result<(), DropRe
     }
 }
 
-/// What is added to the counters of a row. They wrap around, so it may be less than nothing.
+/// What is added to the counters of a row. They wrap around, so it may be less than nothing: who reads between a frame and its
+/// being taken back sees one too many.
 #[derive(Clone, Copy)]
 struct Frames {
     packets: u64,

@@ -93,7 +93,7 @@ fn resend<O: Outer + Header, P: Packet>(pkt: &mut P) -> Option<Next> {
     if too_big::for_port(pkt, len, false, known.mtu) {
         return None;
     }
-    account::forwarded(Direction::FromUnderlay, known, len);
+    account::delivered(Direction::FromUnderlay, known, len);
     // Half removed, they are nothing that the whole walk could go through.
     let Ok(canonical) = remove(pkt, &outer, inner) else {
         account::not_removed(known, len);
@@ -121,7 +121,6 @@ fn walk<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account) -> ver
     }
     account.decision.remote = sender;
     account.decision.local = dst;
-    account.decision.dstport = instance.dstport;
     let vni = outer.vni();
     let Some(config) = maps::vni(vni) else { return Ok(Verdict::Pass) }; // somebody else's VNI
     if to_group && account.decision.local != config.group {

@@ -61,7 +61,7 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
             push_again(pkt, known, marks, port_slot, vni_slot)?;
         }
     } else {
-        account::forwarded(Direction::FromPort, known, len);
+        account::delivered(Direction::FromPort, known, len);
     }
     Some(Next::new(known.verdict, known.out))
 }
@@ -80,7 +80,7 @@ fn looked_up<P: Packet>(pkt: &mut P) -> Option<Next> {
         return None;
     }
     let key = CacheKey::new(from.vni_slot, dst);
-    // Before all else, for it takes longest.
+    // Asked of memory before all else, for it takes longest.
     let row = key.and_then(maps::cached);
     let now = events::now();
     let pair = DecisionKey::from_port(pkt.ifindex(), P::AT_XDP, src, dst)?;
@@ -203,7 +203,7 @@ fn push_ready<O: Outer + Header, P: Packet>(
     push_known::<O, P>(pkt, to, marks, port_slot, vni_slot)
 }
 
-/// The frame is counted before it changes (`account::forwarded`). `None`: it is as it was, and not counted.
+/// The frame is counted before it changes (`account::delivered`). `None`: it is as it was, and not counted.
 #[inline(always)]
 fn push_known<O: Outer + Header, P: Packet>(
     pkt: &mut P,
@@ -213,9 +213,12 @@ fn push_known<O: Outer + Header, P: Packet>(
     vni_slot: u32,
 ) -> Option<()> {
     let (len, vtep_slot) = (pkt.len(), to.vtep_slot);
-    let counted = || account::encapsulated(port_slot, vni_slot, vtep_slot, len);
-    let written = write::<O, P>(pkt, to, marks, len, counted);
-    if let Err(DropReason::EncapFailed) = written {
+    let mut counted = false;
+    let written = write::<O, P>(pkt, to, marks, len, || {
+        account::encapsulated(port_slot, vni_slot, vtep_slot, len);
+        counted = true;
+    });
+    if counted && written.is_err() {
         account::not_encapsulated(port_slot, vni_slot, vtep_slot, len);
     }
     written.ok()
@@ -391,8 +394,7 @@ fn prepare<O: Outer + Header>(account: &mut Account) -> Option<()> {
     Some(())
 }
 
-/// Of a frame of `len` bytes. `TooBig` leaves it as it is. `first` comes before anything is changed, once only `EncapFailed` can
-/// follow.
+/// Of a frame of `len` bytes. `TooBig` leaves it as it is. `first` comes before anything is changed, once the frame fits.
 #[inline(always)]
 fn write<O: Outer + Header, P: Packet>(
     pkt: &mut P,

@@ -35,6 +35,8 @@ pub(crate) struct Ipv4Words {
     addresses: u64,
 }
 
+const _: () = assert!(size_of::<Ipv4Words>() == 20);
+
 /// The inner flow.
 #[derive(Clone, Copy)]
 pub(crate) struct Flow {

@@ -86,7 +86,7 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(1024 * 1024, 0);
 #[map]
 static EVENT_RATE: PerCpuArray<EventRate> = PerCpuArray::with_max_entries(KINDS, 0);
 /// How often user space gave the writers' lock back. Written by user space, for which the variables of the object are a map
-/// (`.bss`); programs read them without a look-up.
+/// (`.bss`, so another one is another `ABI_VERSION`); programs read them without a look-up.
 #[unsafe(no_mangle)]
 static mut GENERATION: u64 = 0;
 /// Slot of a VNI -> when one of its stations last moved. Written by learning.
@@ -332,10 +332,13 @@ fn cache_row(key: CacheKey) -> Option<*mut CacheRow> {
 #[derive(Clone, Copy)]
 pub(crate) struct Cached(*mut CacheRow);
 
-/// What is cached where a station belongs.
+/// What is cached where a station belongs: asked of memory, and to be read later.
 #[inline(always)]
 pub(crate) fn cached(key: CacheKey) -> Option<Cached> {
-    cache_row(key).map(Cached)
+    let row = cache_row(key)?;
+    // SAFETY: of an array's row. Nobody needs what is read, but its line comes nearer.
+    let _ = unsafe { row.cast::<u64>().read_volatile() };
+    Some(Cached(row))
 }
 
 impl Cached {

@@ -44,7 +44,7 @@ pub enum Given {
     AllowIn(u32, IpAddr),
     /// `vtep deny`.
     Deny(IpAddr),
-    /// A frame that the TC program met before: interface and bytes.
+    /// A frame that the program met before, in both hooks: interface and bytes.
     Heard(Program, String, Vec<u8>),
     /// Time enough for a station's entry to expire.
     Expired(Mac),
@@ -124,7 +124,9 @@ impl Bed {
             }
             Given::Deny(addr) => dataplane.vtep_deny(vni, *addr, Origin::Command)?,
             Given::Heard(program, dev, frame) => {
-                self.run(Hook::Tc, &Input::new(*program, dev, frame.clone()))?;
+                for hook in [Hook::Xdp, Hook::Tc] {
+                    self.run(hook, &Input::new(*program, dev, frame.clone()))?;
+                }
             }
             Given::Expired(mac) => self.wait_until_expired(number, *mac)?,
             Given::Due(remote) => drop(self.next_hops()?.remove(&Addr::from(*remote))),

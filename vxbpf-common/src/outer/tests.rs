@@ -95,14 +95,10 @@ proptest! {
     #[test]
     fn an_ipv4_fragment_is_never_ours(offset in 1u16..0x4000) {
         // More-fragments, or any offset: the 14 bits below DF. With the checksum that it then has.
-        let [a, b] = offset.to_be_bytes();
-        let mut fragment: Outer4 = flipped(IP + 6, a);
-        let bytes = bytemuck::bytes_of_mut(&mut fragment);
-        bytes[IP + 7] ^= b;
-        let [c0, c1] = checksum::replace([bytes[IP + 10], bytes[IP + 11]], [0x40, 0], [0x40 | a, b]);
-        (bytes[IP + 10], bytes[IP + 11]) = (c0, c1);
-        prop_assert!(!fragment.is_udp_to(PORT));
-        prop_assert!(!fragment.is_like(&outer()));
+        for (at, bits) in (IP + 6..).zip(offset.to_be_bytes()).filter(|(_, bits)| *bits != 0) {
+            prop_assert!(!flipped4(at, bits).is_udp_to(PORT));
+            prop_assert!(!flipped4(at, bits).is_like(&outer()));
+        }
     }
 
     #[test]
@@ -178,9 +174,27 @@ fn a_mapped_address_is_none_on_the_wire() {
     assert!(!six.is_udp_to(PORT));
 }
 
+/// Bits flipped, and the checksum that the header then has.
+fn flipped4(at: usize, bits: u8) -> Outer4 {
+    let mut outer: Outer4 = outer();
+    let bytes = bytemuck::bytes_of_mut(&mut outer);
+    let pair = at & !1;
+    let old = [bytes[pair], bytes[pair + 1]];
+    bytes[at] ^= bits;
+    let new = [bytes[pair], bytes[pair + 1]];
+    let [c0, c1] = checksum::replace([bytes[IP + 10], bytes[IP + 11]], old, new);
+    (bytes[IP + 10], bytes[IP + 11]) = (c0, c1);
+    outer
+}
+
 #[test]
 fn options_and_extension_headers_are_for_the_kernel() {
-    assert!(!flipped::<Outer4>(IP, 0x45 ^ 0x46).is_udp_to(PORT));
+    // A header of six words, IPv6 in a packet of IPv4, and TCP.
+    for (at, bits) in [(IP, 0x45 ^ 0x46), (IP, 0x20), (IP + 9, IPPROTO_UDP ^ 6)] {
+        assert!(!flipped4(at, bits).is_udp_to(PORT), "{bits:#x} of byte {at}");
+        assert!(!flipped4(at, bits).is_like(&outer()), "{bits:#x} of byte {at}");
+    }
+    assert!(flipped4(IP + 1, 4).is_udp_to(PORT));
     // A fragment header.
     assert!(!flipped::<Outer6>(IP + 6, IPPROTO_UDP ^ 44).is_udp_to(PORT));
 }

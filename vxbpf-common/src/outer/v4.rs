@@ -1,9 +1,10 @@
 //! Outer headers over IPv4.
 
 use bytemuck::{Pod, Zeroable};
+use network_types::ip::Ipv4Hdr;
 
 use super::{
-    FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, VXLAN, be16, bytes, macs, vxlan,
+    ETH_IPV4, ETH_LEN, FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, be16, bytes, macs, vxlan,
     word::{agree, byte, of_byte, of_pair, pair, quad},
 };
 use crate::{Addr, Mac, Vni, checksum};
@@ -33,10 +34,11 @@ pub struct Outer4 {
 
 const _: () = assert!(size_of::<Outer4>() == 50);
 
-const ETH_LEN: u32 = 14;
-const IPV4_LEN: u32 = 20;
-/// IPv4, and a header of five words.
-const HEAD: u64 = u64::from_ne_bytes([0, 0, 0x08, 0x00, 0x45, 0, 0, 0]);
+const IPV4_LEN: u32 = bytes::<Ipv4Hdr>();
+/// Version 4, and a header of five words.
+const VIHL: u8 = 0x45;
+/// The ethertype and that.
+const HEAD: u64 = of_pair(ETH_IPV4.to_ne_bytes(), 2) | of_byte(VIHL, 4);
 /// UDP, whole.
 const MIDDLE: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0, IPPROTO_UDP, 0, 0]);
 /// What says in these two that it is a datagram, and whole. (There is a bit beside DF that means nothing.)
@@ -95,7 +97,7 @@ impl Outer for Outer4 {
         let (len, ttl) = (be16(udp_len + IPV4_LEN), [flow.ttl, IPPROTO_UDP]);
         let frags = [if flow.df { IPV4_DF } else { 0 }, 0];
         let term = |pair| u32::from(u16::from_ne_bytes(pair));
-        let sum = term([0x45, flow.tos]) + term(len) + term(flow.id) + term(frags) + term(ttl);
+        let sum = term([VIHL, flow.tos]) + term(len) + term(flow.id) + term(frags) + term(ttl);
         let check = (!checksum::fold(sum + address_sum)).to_ne_bytes();
         self.head |= of_byte(flow.tos, 5) | of_pair(len, 6);
         self.middle = of_pair(flow.id, 0) | of_pair(frags, 2) | of_pair(ttl, 4) | of_pair(check, 6);
@@ -149,6 +151,6 @@ impl Outer for Outer4 {
 
     #[inline(always)]
     fn vxlan_is_plain(&self) -> bool {
-        agree([self.vxlan], [VXLAN], [super::PLAIN])
+        super::is_plain(self.vxlan)
     }
 }

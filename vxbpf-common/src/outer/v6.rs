@@ -1,9 +1,10 @@
 //! Outer headers over IPv6.
 
 use bytemuck::{Pod, Zeroable};
+use network_types::ip::Ipv6Hdr;
 
 use super::{
-    FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, VXLAN, be16, bytes, macs, vxlan,
+    ETH_IPV6, ETH_LEN, FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, be16, bytes, macs, vxlan,
     word::{agree, byte, of_byte, of_pair, pair},
 };
 use crate::{Addr, Mac, Vni};
@@ -17,7 +18,7 @@ pub struct Outer6 {
     /// The other four.
     src_mac: [u8; 4],
     /// The ethertype.
-    ether_type: [u8; 2],
+    ether_type: u16,
     /// Version, traffic class, flow label, payload length, next header, hop limit.
     head: u64,
     /// The source's address.
@@ -32,8 +33,7 @@ pub struct Outer6 {
 
 const _: () = assert!(size_of::<Outer6>() == 70);
 
-const ETH_IPV6: [u8; 2] = [0x86, 0xdd];
-const IP_END: u32 = 54;
+const IP_END: u32 = ETH_LEN + bytes::<Ipv6Hdr>();
 /// IPv6, and UDP in it.
 const HEAD: u64 = u64::from_ne_bytes([0x60, 0, 0, 0, 0, 0, IPPROTO_UDP, 0]);
 /// What says so.
@@ -51,7 +51,7 @@ impl Outer6 {
 
 impl Outer for Outer6 {
     const LEN: usize = size_of::<Self>();
-    const IP_OVERHEAD: u32 = bytes::<Self>() - 14;
+    const IP_OVERHEAD: u32 = bytes::<Self>() - ETH_LEN;
     const IS_IPV6: bool = true;
 
     /// The UDP checksum is zero, which tunnels may do over IPv6 (RFC 6935, RFC 6936 section 4, RFC 7348 section 5),
@@ -141,6 +141,6 @@ impl Outer for Outer6 {
 
     #[inline(always)]
     fn vxlan_is_plain(&self) -> bool {
-        agree([self.vxlan], [VXLAN], [super::PLAIN])
+        super::is_plain(self.vxlan)
     }
 }
