@@ -12,7 +12,7 @@ use network_types::{
 };
 pub use v4::{IPV4_DF, Outer4};
 pub use v6::Outer6;
-use word::{agree, of_byte, quad};
+use word::{agree, of_byte, of_pair, quad};
 
 use crate::{Addr, Mac, Vni};
 
@@ -79,17 +79,28 @@ pub trait Outer: Copy {
     /// TOS or traffic class.
     fn tos(&self) -> u8;
 
+    /// The VXLAN header, as memory has it.
+    fn vxlan(&self) -> u64;
+
     /// Which VNI it is in.
-    fn vni(&self) -> Vni;
+    #[inline(always)]
+    fn vni(&self) -> Vni {
+        let [a, b, c, _] = quad(self.vxlan(), 4);
+        Vni::from_wire([a, b, c])
+    }
 
     /// Whether the VXLAN header has its I flag and nothing in the bits we do not know.
-    fn vxlan_is_plain(&self) -> bool;
+    #[inline(always)]
+    fn vxlan_is_plain(&self) -> bool {
+        const ALL_BUT_VNI: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff]);
+        agree([self.vxlan()], [of_byte(VXLAN_I, 0)], [ALL_BUT_VNI])
+    }
 }
 
-/// A VXLAN header without its VNI.
-const VXLAN: u64 = of_byte(VXLAN_I, 0);
 /// Bytes of an Ethernet header.
 const ETH_LEN: u32 = bytes::<EthHdr>();
+/// The destination port in the word of a UDP header.
+const DSTPORT: u64 = of_pair([0xff; 2], 2);
 /// Bytes of the headers of UDP and VXLAN.
 const UDP_VXLAN_LEN: u32 = bytes::<UdpHdr>() + bytes::<VxlanHdr>();
 
@@ -98,20 +109,6 @@ const UDP_VXLAN_LEN: u32 = bytes::<UdpHdr>() + bytes::<VxlanHdr>();
 const fn vxlan(vni: Vni) -> u64 {
     let [a, b, c] = vni.to_wire();
     u64::from_ne_bytes([VXLAN_I, 0, 0, 0, a, b, c, 0])
-}
-
-/// Whether a VXLAN header is as we write it, whatever its VNI.
-#[inline(always)]
-const fn is_plain(vxlan: u64) -> bool {
-    const ALL_BUT_VNI: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff]);
-    agree([vxlan], [VXLAN], [ALL_BUT_VNI])
-}
-
-/// The VNI of a VXLAN header.
-#[inline(always)]
-const fn vni(vxlan: u64) -> Vni {
-    let [a, b, c, _] = quad(vxlan, 4);
-    Vni::from_wire([a, b, c])
 }
 
 /// The addresses at the begin of an Ethernet header: its first word, and what follows.

@@ -45,23 +45,19 @@ fn resend<P: Packet>(pkt: &mut P) -> Option<Next> {
         return if pkt.hidden_len() != 0 { None } else { Some(Next::unpacked(look_up(pkt))) };
     };
     let (len, marks) = (pkt.len(), known.marks);
+    let (port_slot, vni_slot) = (known.port_slot, known.vni_slot);
     match known.verdict {
         PASS => return Some(Next::new(PASS, 0)),
         _ if pkt.hidden_len() != 0 => return None,
-        UNDERLAY => {}
-        PORT | PEER if !too_big::for_port(pkt, len, true, known.mtu) => {}
-        _ => return None,
-    }
-    if known.verdict == UNDERLAY {
-        let (port_slot, vni_slot) = (known.port_slot, known.vni_slot);
         // Calls cost XDP more than they do TC, and it needs less stack.
-        if P::AT_XDP && known.remote.as_v4().is_some() {
+        UNDERLAY if P::AT_XDP && known.remote.as_v4().is_some() => {
             push_known::<Outer4, P>(pkt, known, marks, port_slot, vni_slot)?;
-        } else {
-            push_again(pkt, known, marks, port_slot, vni_slot)?;
         }
-    } else {
-        account::delivered(Direction::FromPort, known, len);
+        UNDERLAY => push_again(pkt, known, marks, port_slot, vni_slot)?,
+        PORT | PEER if !too_big::for_port(pkt, len, true, known.mtu) => {
+            account::delivered(Direction::FromPort, known, len);
+        }
+        _ => return None,
     }
     Some(Next::new(known.verdict, known.out))
 }

@@ -4,10 +4,11 @@ use bytemuck::{Pod, Zeroable};
 use network_types::ip::Ipv4Hdr;
 
 use super::{
-    ETH_IPV4, ETH_LEN, FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, be16, bytes, macs, vxlan,
+    DSTPORT, ETH_IPV4, ETH_LEN, FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, be16, bytes, macs,
+    vxlan,
     word::{agree, byte, of_byte, of_pair, pair, quad},
 };
-use crate::{Addr, Mac, Vni, checksum};
+use crate::{Addr, Mac, checksum};
 
 /// Don't fragment, in the first byte of `Ipv4Hdr::frags`.
 pub const IPV4_DF: u8 = 0x40;
@@ -46,7 +47,6 @@ const DATAGRAM: [u64; 2] = [
     u64::from_ne_bytes([0, 0, 0xff, 0xff, 0xff, 0, 0, 0]),
     u64::from_ne_bytes([0, 0, 0x3f, 0xff, 0, 0xff, 0, 0]),
 ];
-const DSTPORT: u64 = of_pair([0xff; 2], 2);
 
 impl Outer4 {
     /// The words from the ethertype on.
@@ -145,12 +145,7 @@ impl Outer for Outer4 {
     }
 
     #[inline(always)]
-    fn vni(&self) -> Vni {
-        super::vni(self.vxlan)
-    }
-
-    #[inline(always)]
-    fn vxlan_is_plain(&self) -> bool {
-        super::is_plain(self.vxlan)
+    fn vxlan(&self) -> u64 {
+        self.vxlan
     }
 }

@@ -4,10 +4,11 @@ use bytemuck::{Pod, Zeroable};
 use network_types::ip::Ipv6Hdr;
 
 use super::{
-    ETH_IPV6, ETH_LEN, FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, be16, bytes, macs, vxlan,
+    DSTPORT, ETH_IPV6, ETH_LEN, FlowMarks, IPPROTO_UDP, Outer, Tunnel, UDP_VXLAN_LEN, be16, bytes, macs,
+    vxlan,
     word::{agree, byte, of_byte, of_pair, pair},
 };
-use crate::{Addr, Mac, Vni};
+use crate::{Addr, Mac};
 
 /// 70 bytes, no extension headers: in words that end with the VXLAN header.
 #[repr(C, packed)]
@@ -38,7 +39,6 @@ const IP_END: u32 = ETH_LEN + bytes::<Ipv6Hdr>();
 const HEAD: u64 = u64::from_ne_bytes([0x60, 0, 0, 0, 0, 0, IPPROTO_UDP, 0]);
 /// What says so.
 const DATAGRAM: u64 = u64::from_ne_bytes([0xf0, 0, 0, 0, 0, 0, 0xff, 0]);
-const DSTPORT: u64 = of_pair([0xff; 2], 2);
 
 impl Outer6 {
     /// The words behind the ethertype.
@@ -135,12 +135,7 @@ impl Outer for Outer6 {
     }
 
     #[inline(always)]
-    fn vni(&self) -> Vni {
-        super::vni(self.vxlan)
-    }
-
-    #[inline(always)]
-    fn vxlan_is_plain(&self) -> bool {
-        super::is_plain(self.vxlan)
+    fn vxlan(&self) -> u64 {
+        self.vxlan
     }
 }
