@@ -15,7 +15,8 @@ use crate::{scratch::Netns, wait};
 /// What the server listens on, unless told otherwise.
 const PORT: u16 = 5201;
 
-/// A server, ended when dropped.
+/// A server for one client, ended when dropped: between two it would close what it listens on and open it again
+/// (`cleanup_server` of iperf's `iperf_server_api.c`), and a client that came meanwhile would be refused.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -54,7 +55,7 @@ impl Server {
     }
 
     /// Has a client on another CPU and in another namespace send for so many seconds, after those that do not count.
-    pub fn stream(&self, from: &Netns, cpu: usize, run: Run) -> Result<Report> {
+    pub fn stream(self, from: &Netns, cpu: usize, run: Run) -> Result<Report> {
         let mut command = Command::new("iperf3");
         let (to, streams) = (self.addr.to_string(), run.streams.to_string());
         let (time, omit) = (run.seconds.to_string(), run.omit.to_string());
@@ -180,14 +181,13 @@ mod tests {
     fn a_stream_is_received() {
         let netns = Netns::create().unwrap();
         crate::command::must_in(&netns, "ip link set lo up");
-        let server = Server::start(&netns, Ipv4Addr::LOCALHOST, 0).unwrap();
         let run = Run { streams: 2, seconds: 1, omit: 0 };
         for _ in 0..2 {
+            let server = Server::start(&netns, Ipv4Addr::LOCALHOST, 0).unwrap();
+            let pid = server.child.id();
             let report = server.stream(&netns, 0, run).unwrap();
             assert!(report.bytes > 0 && report.bits_per_second > 0.0, "{report:?}");
+            assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
         }
-        let pid = server.child.id();
-        drop(server);
-        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
     }
 }

@@ -50,25 +50,26 @@ impl Measure for Tcp {
 
     fn prepare(&self, contender: Contender, settings: &Settings) -> Result<Box<dyn Rounds>> {
         let bed = Bed::create(contender, settings)?;
-        let server = Server::start(&bed.pods[1].netns, bed.pods[1].addr, settings.server_cpu)?;
         let (seconds, omit) = if settings.quick { (1, 0) } else { (3, 1) };
         let run = Run { streams: self.streams, seconds, omit };
-        Ok(Box::new(Ready { server, run, cpu: settings.client_cpu, bed }))
+        Ok(Box::new(Ready { run, client_cpu: settings.client_cpu, server_cpu: settings.server_cpu, bed }))
     }
 }
 
 struct Ready {
-    server: Server,
     run: Run,
-    cpu: usize,
+    client_cpu: usize,
+    server_cpu: usize,
     bed: Bed,
 }
 
 impl Rounds for Ready {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     fn play(&mut self) -> Result<Sample> {
+        let [client, server] = &self.bed.pods;
+        let server = Server::start(&server.netns, server.addr, self.server_cpu)?;
         let busy = cpu::busy()?;
-        let report = self.server.stream(&self.bed.pods[0].netns, self.cpu, self.run)?;
+        let report = server.stream(&client.netns, self.client_cpu, self.run)?;
         let cpu = cpu::busy_each(busy, report.bytes as f64 / 1e9)?;
         Ok(Sample {
             value: report.bits_per_second / 1e9,
