@@ -9,7 +9,7 @@
 use network_types::eth::EthHdr;
 use vxbpf_common::{
     DropReason, Vni,
-    flood::{FloodList, FloodRemote, MAX_PORTS, MAX_REMOTES},
+    flood::{FloodList, FloodRemote, MAX_REMOTES},
     instance::Errand,
     outer::{FlowMarks, Outer, Outer4, Outer6, Tunnel},
     port::PORT_ISOLATED,
@@ -33,18 +33,16 @@ pub(crate) fn to_ports<P: Packet>(pkt: &mut P, account: &mut Account) {
         return;
     };
     let from = account.from.ifindex;
-    account.grouped = from != 0 && account.dst.is_group() && group_list(account).is_some();
     let isolated = maps::port(from).is_some_and(|port| port.has(PORT_ISOLATED));
     let mut copies = 0;
-    for i in 0..MAX_PORTS {
-        let Some(&ifindex) = list.ports.get(i) else { break };
+    for (i, &ifindex) in list.ports.iter().enumerate() {
         if i >= list.ports_len as usize {
             break;
         }
-        if ifindex != from {
-            copies |= pkt.copy_to_port(ifindex, isolated, account.len);
-        }
+        copies |= pkt.copy_to_port(ifindex, from, isolated, account.len);
     }
+    // After the loop, which the verifier would follow once for each outcome.
+    account.grouped = from != 0 && account.dst.is_group() && group_list(account).is_some();
     if copies == 0 && (from == 0 || (list.remotes_len() == 0 && !account.grouped)) {
         account.outcome = Err(DropReason::NoDestination);
     }
@@ -92,11 +90,11 @@ pub(crate) fn to_remotes6<P: Packet>(pkt: &mut P, account: &mut Account) {
 #[inline(always)]
 fn to_family<O: Outer + Header, P: Packet>(pkt: &mut P, account: &mut Account, list: &FloodList) {
     prepare::<O, P>(pkt, account);
+    if account.outcome.is_err() {
+        return;
+    }
     for i in 0..MAX_REMOTES {
         let Some(remote) = list.remote(O::IS_IPV6, i) else { break };
-        if account.outcome.is_err() {
-            break;
-        }
         pkt.copy_to_remote::<O>(&account.replica, remote);
     }
 }
@@ -136,9 +134,14 @@ fn prepare<O: Outer, P: Packet>(pkt: &mut P, account: &mut Account) {
     }
 }
 
-/// Sends a copy to one port: the body of the loop above. Returns 1 if the frame was for that port.
+/// Sends a copy to one port, unless it is the one that the frame came from: the body of the loop above. Returns 1 if
+/// the frame was for that port. (All that can be asked here is: what the loop itself asks, the verifier follows in
+/// each of its turns.)
 #[inline(always)]
-pub(crate) fn to_port<P: Packet>(pkt: &mut P, ifindex: u32, isolated: bool, len: u32) -> u32 {
+pub(crate) fn to_port<P: Packet>(pkt: &mut P, ifindex: u32, from: u32, isolated: bool, len: u32) -> u32 {
+    if ifindex == from {
+        return 0;
+    }
     let Some(port) = maps::port(ifindex) else { return 0 };
     if isolated && port.has(PORT_ISOLATED) {
         return 0;

@@ -197,7 +197,7 @@ pub trait Packet {
     fn copy_to_helper(&mut self, helper: u32, errand: Errand) -> Result<(), DropReason>;
 
     /// `flood::to_port`, called in a way that suits the hook's verifier.
-    fn copy_to_port(&mut self, ifindex: u32, isolated: bool, len: u32) -> u32;
+    fn copy_to_port(&mut self, ifindex: u32, from: u32, isolated: bool, len: u32) -> u32;
 
     /// `flood::to_remote`, likewise.
     fn copy_to_remote<O: Outer>(&mut self, replica: &Replica, remote: &FloodRemote);

@@ -353,8 +353,8 @@ fn shrink_tagged<O: Outer>(skb: *mut __sk_buff) -> u32 {
 /// by itself; for that it has the context and plain numbers as arguments.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn flood_to_port(skb: *mut __sk_buff, ifindex: u32, isolated: u32, len: u32) -> u32 {
-    flood::to_port(&mut Skb::resume(skb), ifindex, isolated != 0, len)
+extern "C" fn flood_to_port(skb: *mut __sk_buff, ifindex: u32, from: u32, isolated: u32, len: u32) -> u32 {
+    flood::to_port(&mut Skb::resume(skb), ifindex, from, isolated != 0, len)
 }
 
 /// The bodies of flooding's loops over the remotes of a family.
@@ -529,8 +529,8 @@ impl Packet for Skb {
     }
 
     #[inline(always)]
-    fn copy_to_port(&mut self, ifindex: u32, isolated: bool, len: u32) -> u32 {
-        flood_to_port(self.raw(), ifindex, u32::from(isolated), len)
+    fn copy_to_port(&mut self, ifindex: u32, from: u32, isolated: bool, len: u32) -> u32 {
+        flood_to_port(self.raw(), ifindex, from, u32::from(isolated), len)
     }
 
     #[inline(always)]

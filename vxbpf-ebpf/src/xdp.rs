@@ -161,7 +161,7 @@ impl Packet for Frame {
     }
 
     #[inline(always)]
-    fn copy_to_port(&mut self, _ifindex: u32, _isolated: bool, _len: u32) -> u32 {
+    fn copy_to_port(&mut self, _ifindex: u32, _from: u32, _isolated: bool, _len: u32) -> u32 {
         0
     }
 
