@@ -19,6 +19,7 @@ mod names;
 mod neigh;
 mod object;
 pub mod options;
+mod others;
 mod place;
 mod port;
 mod session;

@@ -157,7 +157,7 @@ impl Dataplane {
         if !link.ethernet {
             return Err(Error::state(what(), "carries no Ethernet frames"));
         }
-        Ok(())
+        self.check_port_is_free(link)
     }
 
     fn port_value(&mut self, link: &Link, vni: Vni, options: &PortOptions, origin: Origin) -> Result<Port> {

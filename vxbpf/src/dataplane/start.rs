@@ -15,6 +15,7 @@ use super::{
     maps::{self, Maps},
     names, object,
     options::{InstanceName, Locals, Mode, Settings},
+    others::{helper_is_shared, underlay_is_shared},
     place::{self, Place},
     port,
 };
@@ -281,22 +282,6 @@ fn is_half_made(place: &Place) -> bool {
     let instance: Result<Array<_, Instance>> = maps::open(place, "INSTANCE");
     let ifindex = instance.ok().and_then(|map| map.get(&0, 0).ok()).map_or(0, |instance| instance.ifindex);
     maps::abi(place).unwrap_or(0) == 0 || (maps::abi(place).ok() == Some(ABI_VERSION) && ifindex == 0)
-}
-
-/// The other instances of the same network namespace. (To be asked when the pins of this one are gone.)
-fn neighbours(instance: &Instance) -> impl Iterator<Item = Instance> {
-    let others = place::instances().into_iter().filter_map(|name| Dataplane::open(&name).ok());
-    others.map(|other| other.instance).filter(|other| other.netns == instance.netns)
-}
-
-/// Whether another instance uses the same helper device.
-fn helper_is_shared(instance: &Instance, ifindex: u32) -> bool {
-    neighbours(instance).any(|other| other.helper == ifindex || other.helper6 == ifindex)
-}
-
-/// Whether another instance uses the same underlay interface.
-fn underlay_is_shared(instance: &Instance) -> bool {
-    neighbours(instance).any(|other| other.ifindex == instance.ifindex)
 }
 
 /// Whether the running kernel is that version or newer.

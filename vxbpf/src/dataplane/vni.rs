@@ -21,6 +21,7 @@ impl Dataplane {
             return Err(Error::exists(format!("VNI {vni}")));
         }
         self.check_name(vni, options.name.as_deref())?;
+        self.check_vni_is_free(vni)?;
         let slot = self.new_slot()?;
         // The VNI itself last: what belongs to it is there when the first packet asks.
         self.maps.flood.insert(&vni.get(), &FloodList::zeroed())?;
