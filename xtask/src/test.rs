@@ -21,7 +21,7 @@ struct Suite {
 }
 
 /// Tests in namespaces at a time. They wait for the kernel more than they compute.
-pub(crate) const THREADS: &str = "--test-threads=4";
+pub(crate) const THREADS: &str = "--test-threads=6";
 
 const SUITES: [Suite; 3] = [
     Suite {
