@@ -22,7 +22,7 @@ const PREFIX: &str = "vxt-";
 const PINS: &str = "/run/vxbpf/bpf";
 
 /// A name that nothing else has. Short enough for an instance (15 characters).
-fn fresh_name() -> String {
+pub fn fresh_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     static SWEEP: Once = Once::new();
     SWEEP.call_once(remove_leftovers);

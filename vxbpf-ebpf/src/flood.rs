@@ -41,7 +41,7 @@ pub(crate) fn to_ports<P: Packet>(pkt: &mut P, account: &mut Account) {
         }
         copies |= pkt.copy_to_port(ifindex, from, isolated, account.len);
     }
-    // After the loop, which the verifier would follow once for each outcome.
+    // Asked after the loop: the verifier would follow the loop once for each answer.
     account.grouped = from != 0 && account.dst.is_group() && group_list(account).is_some();
     if copies == 0 && (from == 0 || (list.remotes_len() == 0 && !account.grouped)) {
         account.outcome = Err(DropReason::NoDestination);
@@ -135,8 +135,8 @@ fn prepare<O: Outer, P: Packet>(pkt: &mut P, account: &mut Account) {
 }
 
 /// Sends a copy to one port, unless it is the one that the frame came from: the body of the loop above. Returns 1 if
-/// the frame was for that port. (All that can be asked here is: what the loop itself asks, the verifier follows in
-/// each of its turns.)
+/// the frame was for that port. (Whatever can be asked here is asked here: what the loop asks, the verifier follows in
+/// every turn.)
 #[inline(always)]
 pub(crate) fn to_port<P: Packet>(pkt: &mut P, ifindex: u32, from: u32, isolated: bool, len: u32) -> u32 {
     if ifindex == from {

@@ -15,7 +15,7 @@ use crate::{scratch::Netns, wait};
 /// What the server listens on, unless told otherwise.
 const PORT: u16 = 5201;
 
-/// A server for one client, ended when dropped: between two it would close what it listens on and open it again
+/// A server for one client, ended when dropped: between two clients it would close what it listens on and open it again
 /// (`cleanup_server` of iperf's `iperf_server_api.c`), and a client that came meanwhile would be refused.
 #[derive(Debug)]
 pub struct Server {
@@ -24,8 +24,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server on a CPU, and waits until it listens on an address of its namespace.
-    pub fn start(netns: &Netns, addr: Ipv4Addr, cpu: usize) -> Result<Self> {
+    /// Starts a server, to be measured on a CPU of its own, and waits until it listens on an address of its namespace.
+    pub fn start(netns: &Netns, addr: Ipv4Addr, cpu: Option<usize>) -> Result<Self> {
         let mut command = Command::new("iperf3");
         // In JSON, because it answers `--get-server-output` in the form that it writes itself.
         command.args(["--server", "--json", "--bind", &addr.to_string()]);
@@ -54,7 +54,8 @@ impl Server {
         })
     }
 
-    /// Has a client on another CPU and in another namespace send for so many seconds, after those that do not count.
+    /// Has a client on another CPU and in another namespace send for so many seconds, after those that do not count. Then
+    /// the server ends.
     pub fn stream(self, from: &Netns, cpu: usize, run: Run) -> Result<Report> {
         let mut command = Command::new("iperf3");
         let (to, streams) = (self.addr.to_string(), run.streams.to_string());
@@ -62,7 +63,7 @@ impl Server {
         command.args(["--client", &to, "--parallel", &streams, "--time", &time, "--omit", &omit]);
         command.args(["--congestion", "cubic", "--connect-timeout", "5000", "--json", "--get-server-output"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = spawn(from, cpu, &mut command)?;
+        let child = spawn(from, Some(cpu), &mut command)?;
         let output = child.wait_with_output().context("wait for a client")?;
         let report = String::from_utf8_lossy(&output.stdout);
         Report::parse(&report).with_context(|| {
@@ -80,11 +81,13 @@ impl Drop for Server {
     }
 }
 
-/// Starts a process on a CPU, where it goes before others, in a namespace.
-fn spawn(netns: &Netns, cpu: usize, command: &mut Command) -> Result<Child> {
+/// Starts a process in a namespace; on a CPU, where it goes before others.
+fn spawn(netns: &Netns, cpu: Option<usize>, command: &mut Command) -> Result<Child> {
     netns.run(|| {
-        cpu::stay_on(cpu)?;
-        cpu::go_first()?;
+        if let Some(cpu) = cpu {
+            cpu::stay_on(cpu)?;
+            cpu::go_first()?;
+        }
         command.spawn().context("start iperf3; is it installed?")
     })
 }
@@ -183,7 +186,7 @@ mod tests {
         crate::command::must_in(&netns, "ip link set lo up");
         let run = Run { streams: 2, seconds: 1, omit: 0 };
         for _ in 0..2 {
-            let server = Server::start(&netns, Ipv4Addr::LOCALHOST, 0).unwrap();
+            let server = Server::start(&netns, Ipv4Addr::LOCALHOST, Some(0)).unwrap();
             let pid = server.child.id();
             let report = server.stream(&netns, 0, run).unwrap();
             assert!(report.bytes > 0 && report.bits_per_second > 0.0, "{report:?}");

@@ -67,7 +67,7 @@ impl Rounds for Ready {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     fn play(&mut self) -> Result<Sample> {
         let [client, server] = &self.bed.pods;
-        let server = Server::start(&server.netns, server.addr, self.server_cpu)?;
+        let server = Server::start(&server.netns, server.addr, Some(self.server_cpu))?;
         let busy = cpu::busy()?;
         let report = server.stream(&client.netns, self.client_cpu, self.run)?;
         let cpu = cpu::busy_each(busy, report.bytes as f64 / 1e9)?;

@@ -3,8 +3,7 @@
 use std::net::Ipv4Addr;
 
 use vxbpf_tests::{
-    command::{line_in, vxbpf_in},
-    daemon::Daemon,
+    command::line_in,
     topology::{Node, Overlay, Switch},
     traffic::{transfer, try_transfer},
 };
@@ -74,73 +73,4 @@ fn vxlan_devices_of_the_kernel_work_beside_us() {
         one.must(&format!("ip link show {name}"));
     }
     assert_connected([one, two], [[10, 7, 1, 1].into(), [10, 7, 1, 2].into()]);
-}
-
-#[test]
-fn instances_on_one_interface_forward_beside_each_other_and_share_neither_vnis_nor_ports() {
-    let switch = Switch::create();
-    let mut nodes = [Node::create(&switch, 1), Node::create(&switch, 2)];
-    for (node, last) in nodes.iter_mut().zip([2, 4]) {
-        for last in [last, last + 1] {
-            node.add_pod([12, 12, 12, last].into(), format!("02:42:c0:a8:00:0{last}").parse().unwrap());
-        }
-        node.start("");
-        for line in ["vni add 42", "vni add 44", "port add veth1 vni 42"] {
-            node.ok(line);
-        }
-    }
-    let [one, two] = &nodes;
-    let second = format!("{}-2", one.netns.name());
-    let _second = Daemon::start(&one.netns, &second, "--iface eth1");
-    let ok = |line: &str| {
-        let said = vxbpf_in(&one.netns, &second, line);
-        assert!(said.is_ok(), "vxbpf {line}: {said:?}");
-        said.stdout
-    };
-    ok("vni add 43");
-    two.ok("vni add 43");
-
-    // The kernel would say that of a device: `vxlan_vni_in_use`.
-    let device = |name: &str| {
-        line_in(&one.netns, &format!("ip link add {name} type vxlan id 42 dstport 4790 dev eth1"))
-    };
-    assert!(device("first").is_ok() && !device("second").is_ok());
-    let refused = |line: &str, expected: String| {
-        let before = ok("vni show") + &ok("port show");
-        let said = vxbpf_in(&one.netns, &second, line);
-        assert_eq!((said.code, said.stderr.as_str()), (Some(1), expected.as_str()), "{line}");
-        assert_eq!(ok("vni show") + &ok("port show"), before, "{line}");
-    };
-    let first = one.netns.name();
-    let of_vni = |vni| {
-        format!(
-            "error: VNI {vni} is instance {first}'s already, on the same interface and UDP port 4789\n\
-             hint: remove it there first: vxbpf -i {first} vni del {vni}\n"
-        )
-    };
-    refused("vni add 42", of_vni(42));
-    refused(
-        "port add veth1 vni 43",
-        format!(
-            "error: interface veth1 is a port of instance {first} already (in VNI 42)\n\
-             hint: take it away there first: vxbpf -i {first} port del veth1\n"
-        ),
-    );
-
-    ok("port add veth2 vni 43");
-    two.ok("port add veth2 vni 43");
-    one.flood_to(two.vtep);
-    two.flood_to(one.vtep);
-    ok(&format!("fdb append 00:00:00:00:00:00 dst {} vni 43", two.vtep));
-    two.ok(&format!("fdb append 00:00:00:00:00:00 dst {} vni 43", one.vtep));
-    assert!(one.pods[0].pings(&two.pods[0]) && one.pods[1].pings(&two.pods[1]));
-    assert!(!one.pods[0].pings(&one.pods[1]));
-
-    // What the first gives away the second may have, and at another UDP port there is no conflict.
-    refused("vni add 44", of_vni(44));
-    one.ok("vni del 44");
-    ok("vni add 44");
-    let third = format!("{first}-3");
-    let _third = Daemon::start(&one.netns, &third, "--iface eth1 --dstport 8472");
-    assert!(vxbpf_in(&one.netns, &third, "vni add 42").is_ok());
 }

@@ -122,7 +122,7 @@ fn iperf3_runs_both_ways_with_tcp_and_udp() {
     overlay.ping_all();
     let (client, server) = (overlay.pod(1, 1), overlay.pod(2, 1));
     for options in ["", "-R", "-u -b 20M -l 1300"] {
-        let _listening = Server::start(&server.netns, server.addr, 0).unwrap();
+        let _listening = Server::start(&server.netns, server.addr, None).unwrap();
         let report = client.must(&format!("iperf3 -c {} -t 1 -J {options}", server.addr));
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         let received = &report["end"][if options.contains("-u") { "sum" } else { "sum_received" }]["bytes"];

@@ -15,6 +15,7 @@ mod large;
 mod learning;
 mod life;
 mod neighbours;
+mod others;
 mod policy;
 mod ports;
 mod too_big;

@@ -51,6 +51,14 @@ pub(super) fn tc(place: &Place, program: &str, on: On<'_>, clsact: bool) -> Resu
     let failed = |e: ProgramError| refused(&format!("attach {program} to {}", on.dev), &e, None);
     let mut prog = SchedClassifier::from_pin(place.program(program)).map_err(failed)?;
     if clsact {
+        let taken = |e: ProgramError| match errno(&e) {
+            Some(libc::EEXIST) => Error::State {
+                what: format!("the ingress of {}", on.dev),
+                why: "has the filter of another instance".to_owned(),
+                hint: Some("before Linux 6.6 there is room for one".to_owned()),
+            },
+            _ => failed(e),
+        };
         match qdisc_add_clsact(on.dev) {
             Err(TcError::NetlinkError(e)) if e.raw_os_error() != Some(libc::EEXIST) => {
                 return Err(failed(ProgramError::TcError(TcError::NetlinkError(e))));
@@ -59,7 +67,7 @@ pub(super) fn tc(place: &Place, program: &str, on: On<'_>, clsact: bool) -> Resu
         }
         let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
         let id = prog.attach_with_options(on.dev, TcAttachType::Ingress, TcAttachOptions::Netlink(options));
-        let link = prog.take_link(id.map_err(failed)?).map_err(failed)?;
+        let link = prog.take_link(id.map_err(taken)?).map_err(failed)?;
         // Dropped, it would detach. It is to stay with the device.
         std::mem::forget(link);
         return Ok(());

@@ -42,7 +42,7 @@ pub use port::PortAdded;
 pub use start::Started;
 use vxbpf_common::{ABI_VERSION, instance::Instance};
 
-use self::{announce::Announcer, maps::Maps, place::Place, session::Session};
+use self::{announce::Announcer, maps::Maps, others::Others, place::Place, session::Session};
 use crate::{Error, Result};
 
 /// A handle on one instance. Any number of processes may have one; writers take turns.
@@ -55,6 +55,8 @@ pub struct Dataplane {
     daemon: Option<File>,
     announcer: Announcer,
     session: Option<Session>,
+    /// Held while there is a session that asked.
+    others: Option<Others>,
 }
 
 impl Dataplane {
@@ -78,7 +80,16 @@ impl Dataplane {
     }
 
     fn new(name: InstanceName, place: Place, maps: Maps, instance: Instance) -> Self {
-        Self { name, place, maps, instance, daemon: None, announcer: Announcer::default(), session: None }
+        Self {
+            name,
+            place,
+            maps,
+            instance,
+            daemon: None,
+            announcer: Announcer::default(),
+            session: None,
+            others: None,
+        }
     }
 
     /// The instance's name.

@@ -1,53 +1,79 @@
 //! Other instances beside this one: what they share with it, and what only one of them can have.
 
-use aya::{
-    maps::Array,
-    programs::{ProgramInfo, SchedClassifier, TcAttachType},
-};
-use nix::net::if_::if_indextoname;
-use vxbpf_common::{ABI_VERSION, Vni, instance::Instance, port::Port, vni::VniConfig};
+use std::fs::File;
 
-use super::{
-    Dataplane,
-    attach::{FROM_PORT, FROM_UNDERLAY},
-    maps,
-    options::InstanceName,
-    place::{self, Place},
-    table::Table,
-};
-use crate::{Error, Result, netdev::Link};
+use aya::maps::Array;
+use vxbpf_common::{Vni, instance::Instance, port::Port, vni::VniConfig};
 
-/// The other instances of the same network namespace. (To be asked when the pins of this one are gone.)
-fn neighbours(instance: &Instance) -> impl Iterator<Item = Instance> {
-    let others = place::instances().into_iter().filter_map(|name| Dataplane::open(&name).ok());
-    others.map(|other| other.instance).filter(|other| other.netns == instance.netns)
+use super::{Dataplane, maps, names, options::InstanceName, place, place::Place, table::Table};
+use crate::{
+    Error, Result,
+    netdev::Link,
+    netns::{self, NetNs},
+};
+
+/// The instances that have pins and were started in the network namespace of that inode; it may be gone.
+fn instances_of(netns: u64) -> impl Iterator<Item = Dataplane> {
+    // One map tells; the host may have hundreds of instances, each in its own.
+    let is_there = move |name: &InstanceName| {
+        let instance: Result<Array<_, Instance>> = maps::open(&Place::of(name), "INSTANCE");
+        instance.is_ok_and(|map| map.get(&0, 0).is_ok_and(|instance| instance.netns == netns))
+    };
+    place::instances().into_iter().filter(is_there).filter_map(|name| Dataplane::open(&name).ok())
 }
 
-/// Whether another instance uses the same helper device.
+/// Whether another instance uses the same helper device. (To be asked when the pins of this one are gone.)
 pub(super) fn helper_is_shared(instance: &Instance, ifindex: u32) -> bool {
-    neighbours(instance).any(|other| other.helper == ifindex || other.helper6 == ifindex)
+    instances_of(instance.netns)
+        .any(|other| [other.instance.helper, other.instance.helper6].contains(&ifindex))
 }
 
-/// Whether another instance uses the same underlay interface.
+/// Whether another instance uses the same underlay interface. (Likewise.)
 pub(super) fn underlay_is_shared(instance: &Instance) -> bool {
-    neighbours(instance).any(|other| other.ifindex == instance.ifindex)
+    instances_of(instance.netns).any(|other| other.instance.ifindex == instance.ifindex)
 }
 
-impl Dataplane {
-    /// Fails if another instance has the VNI on the same underlay interface and UDP port: of its packets the second would
-    /// see none. (The kernel: `vxlan_vni_in_use` of drivers/net/vxlan/vxlan_core.c.)
-    pub(super) fn check_vni_is_free(&self, vni: Vni) -> Result<()> {
-        for (name, place) in self.others_on(self.instance.ifindex, FROM_UNDERLAY)? {
-            let other: Array<_, Instance> = maps::open(&place, "INSTANCE")?;
-            let other = other.get(&0, 0).map_err(|e| maps::kernel("read map INSTANCE", &e))?;
-            let vnis: Table<u32, VniConfig> = Table::open(&place, "VNIS", "the VNI table", "vnis")?;
-            if other.dstport == self.instance.dstport && vnis.get(&vni.get())?.is_some() {
+/// The other instances that forward in a network namespace, less those of another `ABI_VERSION`, which cannot be read. While
+/// this is held, none of them takes a VNI or a port.
+#[derive(Default)]
+pub(super) struct Others {
+    instances: Vec<Other>,
+    /// None where the namespace cannot be found.
+    _lock: Option<File>,
+}
+
+struct Other {
+    name: InstanceName,
+    instance: Instance,
+    vnis: Table<u32, VniConfig>,
+    ports: Table<u32, Port>,
+}
+
+impl Others {
+    /// Those beside the instance of that name.
+    pub(super) fn beside(name: &InstanceName, netns: NetNs) -> Result<Self> {
+        let inode = netns.inode();
+        let lock = netns.lock()?;
+        let others = instances_of(inode).filter(|other| other.name != *name && other.is_alive());
+        let instances = others.map(|other| Other {
+            name: other.name,
+            instance: other.instance,
+            vnis: other.maps.vnis,
+            ports: other.maps.ports,
+        });
+        Ok(Self { instances: instances.collect(), _lock: Some(lock) })
+    }
+
+    /// Fails if one has the VNI on that UDP port. They share the helper devices: one would send what the other floods, and
+    /// leave the other's group. The kernel takes no second device either, but beside one of IPv4 one of IPv6
+    /// (`vxlan_vni_in_use` of drivers/net/vxlan/vxlan_core.c).
+    fn check_vni(&self, vni: Vni, dstport: [u8; 2]) -> Result<()> {
+        for other in self.instances.iter().filter(|other| other.instance.dstport == dstport) {
+            if other.vnis.get(&vni.get())?.is_some() {
+                let (name, dstport) = (&other.name, u16::from_be_bytes(dstport));
                 return Err(Error::State {
                     what: format!("VNI {vni}"),
-                    why: format!(
-                        "is instance {name}'s already, on the same interface and UDP port {}",
-                        self.dstport()
-                    ),
+                    why: format!("is instance {name}'s already, on the same UDP port ({dstport})"),
                     hint: Some(format!("remove it there first: vxbpf -i {name} vni del {vni}")),
                 });
             }
@@ -55,42 +81,62 @@ impl Dataplane {
         Ok(())
     }
 
-    /// Fails if the interface is a port of another instance: of its frames the second would see none.
-    pub(super) fn check_port_is_free(&self, link: &Link) -> Result<()> {
-        for (name, place) in self.others_on(link.index, FROM_PORT)? {
-            let ports: Table<u32, Port> = Table::open(&place, "PORTS", "the port table", "ports")?;
+    /// Fails if one has the interface as its underlay or helper device, or as a port: one of two would see none of the frames
+    /// that come in by it.
+    fn check_port(&self, link: &Link) -> Result<()> {
+        let what = || format!("interface {}", link.name);
+        for other in &self.instances {
+            let Other { name, instance, .. } = other;
+            if link.index == instance.ifindex {
+                return Err(Error::state(what(), format!("is the underlay of instance {name}")));
+            }
+            if [instance.helper, instance.helper6].contains(&link.index) {
+                return Err(Error::state(what(), format!("is a helper device of instance {name}")));
+            }
+        }
+        self.check_underlay(link)
+    }
+
+    /// Fails if one has the interface as a port.
+    pub(super) fn check_underlay(&self, link: &Link) -> Result<()> {
+        for Other { name, ports, .. } in &self.instances {
             if let Some(port) = ports.get(&link.index)? {
+                let dev = names::from_bytes(&port.name);
                 return Err(Error::State {
                     what: format!("interface {}", link.name),
-                    why: format!("is a port of instance {name} already (in VNI {})", port.vni),
-                    hint: Some(format!("take it away there first: vxbpf -i {name} port del {}", link.name)),
+                    why: format!("is a port of instance {name} (in VNI {})", port.vni),
+                    hint: Some(format!("take it away there first: vxbpf -i {name} port del {dev}")),
                 });
             }
         }
         Ok(())
     }
+}
 
-    /// The other instances whose program runs at the ingress of an interface of our namespace. Asked of the kernel: what
-    /// is left of an instance whose namespace is gone may say the same of itself. (Before Linux 6.6, which cannot be asked,
-    /// a second program is not attached in the first place.)
-    fn others_on(&self, ifindex: u32, program: &str) -> Result<Vec<(InstanceName, Place)>> {
-        let running = self.in_netns(|| {
-            let dev = if_indextoname(ifindex).ok()?.into_string().ok()?;
-            SchedClassifier::query_tcx(&dev, TcAttachType::Ingress).ok()
-        })?;
-        let id = |place: &Place| ProgramInfo::from_pin(place.program(program)).ok().map(|pinned| pinned.id());
-        let ours = id(&self.place);
-        let running =
-            running.into_iter().flat_map(|(_, programs)| programs).map(|program| Some(program.id()));
-        let running: Vec<_> = running.filter(|id| *id != ours).collect();
-        if running.is_empty() {
-            return Ok(Vec::new());
-        }
-        let is_there = |place: &Place| {
-            running.contains(&id(place)) && maps::abi(place).is_ok_and(|abi| abi == ABI_VERSION)
+impl Dataplane {
+    /// Fails if another instance has the VNI. Call in a session.
+    pub(super) fn check_vni_is_free(&mut self, vni: Vni) -> Result<()> {
+        let dstport = self.instance.dstport;
+        self.others()?.check_vni(vni, dstport)
+    }
+
+    /// Fails if another instance has the interface. Call in a session.
+    pub(super) fn check_port_is_free(&mut self, link: &Link) -> Result<()> {
+        self.others()?.check_port(link)
+    }
+
+    /// The others, asked once a session.
+    fn others(&mut self) -> Result<&Others> {
+        let others = match self.others.take() {
+            Some(others) => others,
+            None => {
+                let here = NetNs::current()?;
+                let ours = self.instance.netns;
+                let netns =
+                    if here.inode() == ours { Some(here) } else { netns::find(ours).ok().map(|(it, _)| it) };
+                netns.map(|netns| Others::beside(&self.name, netns)).transpose()?.unwrap_or_default()
+            }
         };
-        let others = place::instances().into_iter().filter(|name| *name != self.name);
-        let others = others.map(|name| (Place::of(&name), name)).filter(|(place, _)| is_there(place));
-        Ok(others.map(|(place, name)| (name, place)).collect())
+        Ok(self.others.insert(others))
     }
 }

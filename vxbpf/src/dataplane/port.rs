@@ -39,7 +39,16 @@ impl Dataplane {
         options: &PortOptions,
         origin: Origin,
     ) -> Result<PortAdded> {
-        let _lock = self.lock()?;
+        self.exclusive(|this| this.port_added(dev, vni, options, origin))
+    }
+
+    fn port_added(
+        &mut self,
+        dev: &str,
+        vni: Vni,
+        options: &PortOptions,
+        origin: Origin,
+    ) -> Result<PortAdded> {
         self.vni_config(vni)?;
         let (link, underlay) = self.in_netns(|| Ok((netdev::link(dev)?, netdev::links()?)))??;
         self.check_port(&link)?;
@@ -143,7 +152,7 @@ impl Dataplane {
         Ok(self.maps.ports.entries()?.into_iter().find(|(_, port)| dev.len() < 16 && port.name == name))
     }
 
-    fn check_port(&self, link: &Link) -> Result<()> {
+    fn check_port(&mut self, link: &Link) -> Result<()> {
         let what = || format!("interface {}", link.name);
         if let Some(port) = self.maps.ports.get(&link.index)? {
             return Err(Error::exists(format!("port {} (in VNI {})", link.name, port.vni)));

@@ -83,6 +83,7 @@ impl Dataplane {
             work(self)
         });
         self.maps.forget();
+        self.others = None;
         self.session = None;
         done
     }

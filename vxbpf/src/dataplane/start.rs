@@ -15,7 +15,7 @@ use super::{
     maps::{self, Maps},
     names, object,
     options::{InstanceName, Locals, Mode, Settings},
-    others::{helper_is_shared, underlay_is_shared},
+    others::{Others, helper_is_shared, underlay_is_shared},
     place::{self, Place},
     port,
 };
@@ -78,12 +78,14 @@ impl Dataplane {
 
     fn start_anew(settings: &Settings, place: &Place, started: &mut Started) -> Result<Self> {
         let (link, local) = underlay(settings)?;
+        Others::beside(&settings.instance, NetNs::current()?)?.check_underlay(&link)?;
         let clsact = !kernel_is(6, 6);
         place.create()?;
         let mut object = object::load(place, &settings.limits)?;
         object::pin_programs(place, &mut object)?;
         let had_gro = netdev::offload(&link.name, Offload::Gro).unwrap_or(true);
         let helpers = Helpers::create(settings.dstport, local, started)?;
+        let mut attached = false;
         let done = (|| {
             let mut instance = Instance {
                 local4: local.v4.map_or(Addr::NONE, |addr| Addr::v4(addr.octets())),
@@ -114,11 +116,16 @@ impl Dataplane {
                 instance.flags |= INSTANCE_XDP;
             }
             attach::tc(place, FROM_UNDERLAY, on, clsact)?;
+            attached = true;
             maps.instance.set(0, instance, 0).map_err(|e| maps::kernel("write map INSTANCE", &e))?;
             Ok(Self::new(settings.instance.clone(), place.clone(), maps, instance))
         })();
         if done.is_err() {
-            let _ = attach::off(place, FROM_UNDERLAY, On { dev: &link.name, ifindex: link.index }, clsact);
+            // Else a filter of that name would be another instance's.
+            if attached {
+                let _ =
+                    attach::off(place, FROM_UNDERLAY, On { dev: &link.name, ifindex: link.index }, clsact);
+            }
             if !had_gro {
                 let _ = netdev::set_offload(&link.name, Offload::Gro, false);
             }
@@ -169,7 +176,7 @@ impl Dataplane {
 
     /// Whether the programs without which nothing is forwarded still run. Pins outlive the interfaces, and a network
     /// namespace that has the inode of one that is gone has nothing else of it.
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         let instance = &self.instance;
         let clsact = instance.flags & INSTANCE_CLSACT != 0;
         let runs = |program: &str, dev: &str, ifindex: u32| {

@@ -16,7 +16,10 @@ use crate::{Error, Result};
 impl Dataplane {
     /// Adds a VNI. From now on packets that carry it are ours.
     pub fn vni_add(&mut self, vni: Vni, options: &VniOptions, origin: Origin) -> Result<()> {
-        let _lock = self.lock()?;
+        self.exclusive(|this| this.vni_added(vni, options, origin))
+    }
+
+    fn vni_added(&mut self, vni: Vni, options: &VniOptions, origin: Origin) -> Result<()> {
         if self.maps.vnis.get(&vni.get())?.is_some() {
             return Err(Error::exists(format!("VNI {vni}")));
         }

@@ -65,6 +65,13 @@ impl NetNs {
         self.inode
     }
 
+    /// Waits for the namespace's lock, which one holds at a time; given back when dropped.
+    pub fn lock(self) -> Result<File> {
+        let file = File::from(self.fd);
+        file.lock().map_err(Error::system("lock a network namespace"))?;
+        Ok(file)
+    }
+
     /// Runs `work` inside the namespace, on a thread of its own; the caller's thread stays where it is.
     /// Threads and processes that `work` starts are in the namespace too.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
