@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -49,9 +49,30 @@ impl Daemon {
     pub fn spawn_notifying(netns: &Netns, instance: &str, line: &str, socket: Option<&Path>) -> Self {
         let log = std::env::temp_dir().join(format!("{instance}.log"));
         let file = File::create(&log).expect("create a log");
+        Self::spawn_logging(netns, instance, line, socket, log, file.into())
+    }
+
+    /// The same, with its log in a pipe.
+    #[track_caller]
+    pub fn spawn_piped(netns: &Netns, instance: &str, line: &str) -> (Self, ChildStderr) {
+        let log = std::env::temp_dir().join(format!("{instance}.log"));
+        let mut daemon = Self::spawn_logging(netns, instance, line, None, log, Stdio::piped());
+        let stderr = daemon.child.stderr.take().expect("a pipe");
+        (daemon, stderr)
+    }
+
+    #[track_caller]
+    fn spawn_logging(
+        netns: &Netns,
+        instance: &str,
+        line: &str,
+        socket: Option<&Path>,
+        log: PathBuf,
+        stderr: Stdio,
+    ) -> Self {
         let mut command = Command::new(binary());
         command.arg("run").args(line.split_whitespace()).args(["-i", instance]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).env_remove("NOTIFY_SOCKET");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).env_remove("NOTIFY_SOCKET");
         command.envs(socket.map(|path| ("NOTIFY_SOCKET", path)));
         let child = netns.run(|| command.spawn().context("start it")).expect("start vxbpf run");
         Self { instance: instance.to_owned(), child, log, owner: true }

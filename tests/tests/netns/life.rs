@@ -1,6 +1,12 @@
 //! The life of an instance: its daemon may die, be replaced, be told to end, and read its file again.
 
-use std::{fs, os::unix::net::UnixDatagram, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::net::UnixDatagram,
+    path::PathBuf,
+    time::Duration,
+};
 
 use aya::maps::{Array, Map, MapData};
 use nix::sys::signal::Signal;
@@ -327,4 +333,26 @@ fn a_port_whose_interface_goes_away_disappears() {
     assert!(left.as_array().unwrap().iter().all(|entry| entry["dev"].is_null()), "{left}");
     let said = line_in(&node.netns, "ls /run/vxbpf/bpf");
     assert!(said.is_ok());
+}
+
+#[test]
+fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
+    let switch = Switch::create();
+    let node = Node::create(&switch, 1);
+    let (mut daemon, log) = Daemon::spawn_piped(&node.netns, node.netns.name(), "--iface eth1");
+    let mut log = BufReader::new(log);
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    assert!(line.contains("ready: instance"), "{line}");
+    drop(log);
+
+    // All of this is told.
+    daemon.signal(Signal::SIGHUP);
+    node.ok("vni add 42");
+    node.ok("fdb append 00:00:00:00:00:00 dst 192.168.104.3 vni 42");
+    assert_eq!(node.json("status")["daemon"], daemon.pid());
+    daemon.signal(Signal::SIGTERM);
+    let ended = daemon.wait_end();
+    assert!(ended.success(), "{ended}");
+    assert_gone(&node);
 }

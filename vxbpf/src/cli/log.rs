@@ -15,6 +15,8 @@ pub(super) fn start(cli: &Cli) {
         .with_ansi(io::stderr().is_terminal())
         .with_target(cli.globals.verbose > 1)
         .without_time()
+        // Would panic: a line that nobody can read any more is no reason to stop forwarding.
+        .log_internal_errors(false)
         .compact();
     // Only a second call could fail.
     drop(logging.try_init());
