@@ -143,7 +143,10 @@ fn the_second_run_of_an_instance_fails_and_changes_nothing() {
     // A running instance is not taken away from its daemon either.
     let said = node.vxbpf("detach");
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("is already running, process"), "{}", said.stderr);
+    let expected = format!(
+        "error: instance {name} has a daemon, process {pid}\nhint: end it, which detaches as well: kill {pid}\n"
+    );
+    assert_eq!(said.stderr, expected);
     overlay.ping_all();
 }
 
@@ -355,4 +358,31 @@ fn a_daemon_whose_log_nobody_reads_any_more_goes_on() {
     let ended = daemon.wait_end();
     assert!(ended.success(), "{ended}");
     assert_gone(&node);
+}
+
+#[test]
+fn what_a_start_cannot_give_is_said() {
+    let switch = Switch::create();
+    let mut node = Node::create(&switch, 1);
+    node.start("--local 192.0.2.77");
+    assert!(node.daemon().log().contains(
+        "WARN local address 192.0.2.77 is not one of this host's: what remotes send to it does not arrive"
+    ));
+    node.start("");
+    assert!(!node.daemon().log().contains("WARN"), "{}", node.daemon().log());
+    node.daemon().kill();
+    let config = Scrap::new(&node, "toml");
+    config.write("[limits]\nfdb = 10\n");
+    node.take_over(&format!("--config {}", config.path()));
+    let limits = "limits are fixed when the instance is first started; not changed";
+    assert!(node.daemon().log().contains(limits), "{}", node.daemon().log());
+    // With the same limits nothing is said, here and at a fresh start.
+    config.write("[limits]\nfdb = 65536\n");
+    node.daemon().kill();
+    node.take_over(&format!("--config {}", config.path()));
+    assert!(!node.daemon().log().contains("WARN"), "{}", node.daemon().log());
+    node.ok("status");
+    config.write("[limits]\nfdb = 10\n");
+    node.start(&format!("--config {}", config.path()));
+    assert!(!node.daemon().log().contains("WARN"), "{}", node.daemon().log());
 }

@@ -14,6 +14,7 @@ mod lab;
 mod large;
 mod learning;
 mod life;
+mod names;
 mod neighbours;
 mod others;
 mod policy;

@@ -134,8 +134,10 @@ fn a_vni_is_one_instances_at_a_udp_port_as_the_kernel_has_it() {
 #[test]
 fn an_interface_is_one_instances_port_or_underlay() {
     let switch = Switch::create();
-    let one = node(&switch, 1);
+    let mut one = node(&switch, 1);
     switch.plug("more", &one.netns, "eth2", Ipv4Addr::new(192, 168, 105, 2));
+    // Nobody is to follow its port to another name.
+    one.daemon().kill();
     let other = Another::start(&one.netns, "--iface eth2 --dstport 8472");
     other.ok("vni add 43");
     let first = one.netns.name();

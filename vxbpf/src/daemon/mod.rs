@@ -115,6 +115,7 @@ async fn serve_until_stopped(
     let mut changes = pin!(netdev::link_changes().await?);
     let mut log = EventLog::new(service.events()?, service.instance())?;
     if let Some(config) = ready.config {
+        service.compare_limits(&config);
         service.apply(config)?;
     }
     if let Some(listener) = listener {
@@ -153,7 +154,7 @@ async fn serve_until_stopped(
             },
             change = changes.next(), if watching => match change {
                 Some(LinkChange::Removed(ifindex)) => service.link_removed(ifindex),
-                Some(LinkChange::Changed(ifindex, mtu)) => service.link_changed(ifindex, mtu),
+                Some(LinkChange::Changed { index, name, mtu }) => service.link_changed(index, &name, mtu),
                 None => {
                     warn!("the kernel no longer tells of interfaces that go away; looking every {SWEEP:?} instead");
                     watching = false;

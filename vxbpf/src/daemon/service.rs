@@ -1,6 +1,9 @@
 //! What the daemon does to its instance, one method per occasion.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use nix::net::if_::if_indextoname;
 use tracing::{debug, error, info, warn};
@@ -71,6 +74,17 @@ impl Service {
         Ok(())
     }
 
+    /// Says so where a file asks for tables of another size.
+    pub(super) fn compare_limits(&self, config: &Config) {
+        if config.limits.is_some_and(|limits| limits != self.dataplane.limits()) {
+            let file = self.config.as_deref().unwrap_or(Path::new("config")).display();
+            warn!(
+                "{file}: limits are fixed when the instance is first started; not changed (detach it first: vxbpf detach -i {})",
+                self.instance()
+            );
+        }
+    }
+
     /// Reads the config file again. What is wrong with it changes nothing.
     pub(super) fn reload(&mut self) {
         let Some(path) = self.config.clone() else {
@@ -79,9 +93,7 @@ impl Service {
         };
         notify::reloading();
         let reloaded = config::load(&path).and_then(|config| {
-            if config.limits.is_some_and(|limits| limits != self.settings.limits) {
-                warn!("{}: limits are fixed when the instance is first started; not changed", path.display());
-            }
+            self.compare_limits(&config);
             self.apply(config)
         });
         match reloaded {
@@ -115,13 +127,20 @@ impl Service {
     }
 
     /// Something about an interface of this namespace may be new. The data path follows by itself.
-    pub(super) fn link_changed(&mut self, ifindex: u32, mtu: u32) {
-        if self.underlay != Some(ifindex) {
+    pub(super) fn link_changed(&mut self, ifindex: u32, name: &str, mtu: u32) {
+        let is_underlay = self.underlay == Some(ifindex);
+        if is_underlay || self.dataplane.is_renamed(ifindex, name) {
+            match self.dataplane.follow_links() {
+                Ok(renamed) => {
+                    renamed.iter().for_each(|it| info!("interface {} is called {} now", it.from, it.to))
+                }
+                Err(e) => warn!("cannot follow a change of interface {name}: {e}"),
+            }
+        }
+        if !is_underlay {
             return;
         }
-        if let Err(e) = self.dataplane.refresh_underlay() {
-            warn!("cannot follow a change of the underlay interface {}: {e}", self.settings.iface);
-        }
+        name.clone_into(&mut self.settings.iface);
         if self.mtu == mtu {
             return;
         }

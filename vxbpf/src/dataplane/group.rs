@@ -11,7 +11,10 @@ use super::{
     names,
     options::{FdbState, Remote},
 };
-use crate::{Result, netdev};
+use crate::{
+    Result,
+    netdev::{self, Link},
+};
 
 impl Dataplane {
     /// Joins the group of a VNI, if its options name one, and floods to it. When it fails, nothing is left. Call with
@@ -57,20 +60,11 @@ impl Dataplane {
         }
     }
 
-    /// Makes the groups and the MAC address what they should be after something about the underlay changed.
-    pub fn refresh_underlay(&mut self) -> Result<()> {
-        let _lock = self.lock()?;
-        let links = self.in_netns(netdev::links)??;
-        let Some(link) = links.iter().find(|link| link.index == self.instance.ifindex) else { return Ok(()) };
-        if let Some(mac) = link.mac.filter(|mac| *mac != self.instance.mac) {
-            self.instance.mac = mac;
-            let stored = self.maps.instance.set(0, self.instance, 0);
-            stored.map_err(|e| super::maps::kernel("write map INSTANCE", &e))?;
-        }
+    /// Joins again the groups whose member is gone: somebody may have removed the device.
+    pub(super) fn rejoin_groups(&self, links: &[Link]) -> Result<()> {
         let names: HashSet<_> = links.iter().map(|link| link.name.as_str()).collect();
         for (number, config) in self.maps.vnis.entries()? {
             let vni = names::vni(number);
-            // Somebody may have removed the device that is the member.
             if !config.group.is_none() && !names.contains(self.group_name(vni).as_str()) {
                 self.join(vni, names::ip(config.group))?;
             }

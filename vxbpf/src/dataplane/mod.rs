@@ -9,6 +9,7 @@ mod events;
 mod fdb;
 mod fdb_view;
 mod fit;
+mod follow;
 mod group;
 mod helpers;
 pub mod info;
@@ -34,6 +35,7 @@ mod vtep;
 use std::fs::File;
 
 pub use events::Events;
+pub use follow::Renamed;
 pub use info::*;
 pub use neigh::Neighbour;
 pub use options::*;

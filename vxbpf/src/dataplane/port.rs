@@ -54,7 +54,11 @@ impl Dataplane {
         self.check_port(&link)?;
         // An interface of that name that was here before, and went away unseen.
         if let Some((stale, port)) = self.port_by_name(dev)? {
-            self.port_remove(stale, &port)?;
+            match self.port_link(stale, &port)? {
+                // It is still here, by another name.
+                Some(link) => drop(self.follow_port(&port, &link)?),
+                None => self.port_remove(stale, &port)?,
+            }
         }
         let mut added = PortAdded::default();
         if let Some(underlay) = underlay.iter().find(|link| link.index == self.instance.ifindex) {
@@ -67,9 +71,9 @@ impl Dataplane {
         };
         if xdp && link.kind == LinkKind::Veth {
             added.warnings.push(format!(
-                "{dev} is a veth in mode xdp: in the pod, turn checksum offload off (ethtool -K IFACE tx off) and GRO on \
-                 (ethtool -K IFACE gro on), or its TCP breaks, and VLAN offload off (ethtool -K IFACE txvlan off), or frames \
-                 lose their tags"
+                "{dev} is a veth in mode xdp: in the pod, turn GRO on (ethtool -K IFACE gro on), or nothing arrives there, checksum \
+                 offload off (ethtool -K IFACE tx off), or its TCP breaks, and VLAN offload off (ethtool -K IFACE txvlan off), \
+                 or frames lose their tags"
             ));
         }
         let port = self.port_value(&link, vni, options, origin)?;

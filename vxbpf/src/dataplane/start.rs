@@ -1,6 +1,6 @@
 //! Starting an instance, taking a running one over, and removing one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 
 use aya::{maps::Array, util::KernelVersion};
 use vxbpf_common::{
@@ -50,7 +50,7 @@ impl Dataplane {
                 drop(lock);
                 dataplane.take_over(settings, &mut started)?;
                 // While nobody listened, the underlay may have changed.
-                dataplane.refresh_underlay()?;
+                dataplane.follow_links()?;
                 dataplane.daemon = Some(daemon);
                 started.taken_over = true;
                 return Ok((dataplane, started));
@@ -79,6 +79,9 @@ impl Dataplane {
     fn start_anew(settings: &Settings, place: &Place, started: &mut Started) -> Result<Self> {
         let (link, local) = underlay(settings)?;
         Others::beside(&settings.instance, NetNs::current()?)?.check_underlay(&link)?;
+        started.warnings.extend(settings.local.iter().filter(|addr| !is_ours(*addr)).map(|addr| {
+            format!("local address {addr} is not one of this host's: what remotes send to it does not arrive")
+        }));
         let clsact = !kernel_is(6, 6);
         place.create()?;
         let mut object = object::load(place, &settings.limits)?;
@@ -159,16 +162,11 @@ impl Dataplane {
         }
         for (ifindex, port) in self.maps.ports.entries()? {
             let dev = names::from_bytes(&port.name);
-            match netdev::link(&dev) {
-                Ok(link) if link.index == ifindex => {
-                    if clsact {
-                        attach::update_clsact(&self.place, FROM_PORT, On { dev: &dev, ifindex })?;
-                    }
-                }
-                _ => {
-                    self.port_remove(ifindex, &port)?;
-                    started.warnings.push(format!("port {dev} is gone: its interface no longer exists"));
-                }
+            if self.port_link(ifindex, &port)?.is_none() {
+                self.port_remove(ifindex, &port)?;
+                started.warnings.push(format!("port {dev} is gone: its interface no longer exists"));
+            } else if clsact {
+                attach::update_clsact(&self.place, FROM_PORT, On { dev: &dev, ifindex })?;
             }
         }
         Ok(())
@@ -180,9 +178,10 @@ impl Dataplane {
         let instance = &self.instance;
         let clsact = instance.flags & INSTANCE_CLSACT != 0;
         let runs = |program: &str, dev: &str, ifindex: u32| {
-            let link = self.place.link(program, ifindex);
-            netdev::link(dev).is_ok_and(|link| link.index == ifindex)
-                && (clsact || attach::runs_on(&link, dev))
+            let pin = self.place.link(program, ifindex);
+            let is_ours =
+                |link: Link| if clsact { link.name == dev } else { attach::runs_on(&pin, &link.name) };
+            netdev::link_at(ifindex).is_ok_and(|link| link.is_some_and(is_ours))
         };
         let all = || {
             runs(FROM_UNDERLAY, &names::from_bytes(&instance.name), instance.ifindex)
@@ -239,7 +238,7 @@ impl Dataplane {
         }
         // Unless we are the daemon, nobody is to become it meanwhile.
         let ours = place.daemon_pid() == Some(std::process::id());
-        let _daemon = if ours { None } else { Some(place.lock_daemon(instance)?) };
+        let _daemon = if ours { None } else { Some(place.lock_daemon(instance).map_err(has_daemon)?) };
         let _lock = place.lock()?;
         // Pins of another version's layout are removed all the same; what they say of the helper is not read.
         if let Ok(dataplane) = dataplane {
@@ -282,6 +281,19 @@ impl Dataplane {
             }
         });
     }
+}
+
+/// What stands in the way of [`Dataplane::detach`].
+fn has_daemon(error: Error) -> Error {
+    if let Error::Running { instance, pid } = error {
+        let hint = format!("end it, which detaches as well: kill {pid}");
+        return Error::State {
+            what: format!("instance {instance}"),
+            why: format!("has a daemon, process {pid}"),
+            hint: Some(hint),
+        };
+    }
+    error
 }
 
 /// Whether the pins are of a start that was killed half-way.
@@ -345,6 +357,12 @@ fn underlay(settings: &Settings) -> Result<(Link, Locals)> {
         }
     }
     Ok((link, local))
+}
+
+/// Whether an address is one of this network namespace's.
+fn is_ours(addr: IpAddr) -> bool {
+    let bound = UdpSocket::bind((addr, 0));
+    !bound.is_err_and(|e| e.kind() == std::io::ErrorKind::AddrNotAvailable)
 }
 
 /// Without GRO on the underlay every segment of a TCP stream would take the way by itself. NICs have it on; a veth,

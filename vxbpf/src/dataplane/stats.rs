@@ -12,9 +12,9 @@ use super::{
     Dataplane, attach, helpers,
     info::{MapFill, ProgramInfo, Stats, Status},
     maps, names,
-    options::Mode,
+    options::{Limits, Mode},
 };
-use crate::{Result, netns};
+use crate::{Result, netdev, netns};
 
 impl Dataplane {
     /// All counters. Rows are sorted by what they are about.
@@ -37,6 +37,21 @@ impl Dataplane {
         Ok(Stats { vnis, ports, vteps, drops })
     }
 
+    /// How large the tables are: as the instance was first started.
+    pub fn limits(&self) -> Limits {
+        let entries = |max: u64| u32::try_from(max).unwrap_or(u32::MAX);
+        let tables = &self.maps;
+        Limits {
+            fdb: entries(tables.fdb.max()),
+            neigh: entries(tables.neigh.max()),
+            groups: entries(tables.groups.max()),
+            vnis: entries(tables.vnis.max()),
+            ports: entries(tables.ports.max()),
+            vteps: entries(tables.vteps.max()),
+            counters: tables.counters.len(),
+        }
+    }
+
     /// The instance as a whole.
     pub fn status(&self) -> Result<Status> {
         let instance = &self.instance;
@@ -44,12 +59,15 @@ impl Dataplane {
         let iface = names::from_bytes(&instance.name);
         let helpers: Vec<_> = helpers::of(instance).collect();
         let ports = self.ports()?;
+        let links = self.in_netns(netdev::links).ok().and_then(Result::ok).unwrap_or_default();
         let dev_of = |ifindex: u32| match ifindex {
             i if i == instance.ifindex => iface.clone(),
             i => {
                 let helper = helpers.iter().find(|(_, index)| *index == i).map(|(dev, _)| dev);
                 let port = ports.iter().find(|port| port.ifindex == i).map(|port| &port.dev);
-                helper.or(port).cloned().unwrap_or_else(|| format!("if{i}"))
+                // The members of groups.
+                let link = links.iter().find(|link| link.index == i).map(|link| &link.name);
+                helper.or(port).or(link).cloned().unwrap_or_else(|| format!("if{i}"))
             }
         };
         let mut programs: Vec<_> = self

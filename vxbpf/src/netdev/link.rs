@@ -65,6 +65,14 @@ pub fn link(name: &str) -> Result<Link> {
     find(name)?.ok_or_else(|| Error::not_found(format!("interface {name}")))
 }
 
+/// The interface of that index, if there is one.
+pub fn link_at(index: u32) -> Result<Option<Link>> {
+    let message = request(async |handle| {
+        handle.link().get().match_index(index).execute().try_next().await.map_err(Refusal::from)
+    })?;
+    found(message, || format!("interface {index}"))
+}
+
 /// All interfaces of the namespace, by index.
 pub fn links() -> Result<Vec<Link>> {
     let messages = request(async |handle| {
@@ -84,10 +92,17 @@ pub(super) fn find(name: &str) -> Result<Option<Link>> {
     let message = request(async |handle| {
         handle.link().get().match_name(name).execute().try_next().await.map_err(Refusal::from)
     })?;
+    found(message, || format!("interface {name}"))
+}
+
+fn found(
+    message: std::result::Result<Option<LinkMessage>, Refusal>,
+    what: impl FnOnce() -> String,
+) -> Result<Option<Link>> {
     match message {
         Ok(message) => Ok(message.as_ref().map(read)),
         Err(refusal) if refusal.is(Errno::ENODEV) => Ok(None),
-        Err(refusal) => Err(refusal.doing(format!("interface {name}"))),
+        Err(refusal) => Err(refusal.doing(what())),
     }
 }
 

@@ -20,7 +20,7 @@ pub use counters::counters;
 pub use create::{End, create_bridge, create_veth, create_vxlan};
 pub use group::{group_name, join_group, leave_group};
 pub use helper::{Helper, IpVersion, create_helper, helper_name};
-pub use link::{Link, LinkKind, link, links};
+pub use link::{Link, LinkKind, link, link_at, links};
 pub use offload::{Offload, offload, set_offload};
 pub use peer::{Peer, peer};
 pub use station::{KernelFdb, OnExisting, add_fdb, add_neighbour, fdb};

@@ -10,12 +10,19 @@ use rtnetlink::{
 use crate::error::{Error, Result};
 
 /// What happened to an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkChange {
     /// The one of that index was deleted, or moved to another namespace.
     Removed(u32),
-    /// Something about the one of that index is, or may be, new; it has that MTU.
-    Changed(u32, u32),
+    /// Something about it is, or may be, new.
+    Changed {
+        /// Its index.
+        index: u32,
+        /// Its name.
+        name: String,
+        /// Its MTU.
+        mtu: u32,
+    },
 }
 
 /// What happens to interfaces from now on. For use in a tokio runtime.
@@ -42,5 +49,10 @@ fn change(message: &NetlinkMessage<RouteNetlinkMessage>) -> Option<LinkChange> {
         return Some(LinkChange::Removed(index));
     }
     let mtu = |attribute: &_| if let LinkAttribute::Mtu(mtu) = attribute { Some(*mtu) } else { None };
-    Some(LinkChange::Changed(index, link.attributes.iter().find_map(mtu)?))
+    let name = |attribute: &_| {
+        if let LinkAttribute::IfName(name) = attribute { Some(String::clone(name)) } else { None }
+    };
+    let mut attributes = link.attributes.iter();
+    let name = attributes.clone().find_map(name)?;
+    Some(LinkChange::Changed { index, name, mtu: attributes.find_map(mtu)? })
 }
