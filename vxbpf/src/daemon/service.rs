@@ -164,7 +164,8 @@ impl Service {
         if self.underlay.is_some_and(|ifindex| !there.contains(&ifindex)) {
             self.underlay = None;
             error!(
-                "the underlay interface {} is gone: no tunnel works; when it is back, restart this instance",
+                "the underlay interface {} is gone: no tunnel works; when it is back, restart this instance \
+                 (what commands entered is gone then; what is in its config file is not)",
                 self.settings.iface
             );
         }
