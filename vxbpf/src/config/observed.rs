@@ -117,8 +117,8 @@ mod tests {
             dev: None,
             state: FdbState::Static,
             origin: Origin::Config,
-            used: 0,
-            updated: 0,
+            used: None,
+            updated: None,
         };
         let mut observed = Observed::default();
         let entry = observed.entry(&info, 4789);

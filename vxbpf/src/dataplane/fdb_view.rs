@@ -96,8 +96,8 @@ fn info(vni: Vni, mac: Mac, entry: &FdbEntry, dev: impl FnOnce() -> String, now:
         dev: (!remote).then(dev),
         state: names::state_from_byte(entry.state),
         origin: names::origin_from_byte(entry.origin),
-        used: names::seconds_since(entry.used, now),
-        updated: names::seconds_since(entry.updated, now),
+        used: Some(names::seconds_since(entry.used, now)),
+        updated: Some(names::seconds_since(entry.updated, now)),
     }
 }
 
@@ -111,8 +111,8 @@ fn remote_info(vni: Vni, mac: Mac, remote: &FloodRemote) -> FdbInfo {
         dev: None,
         state: names::state_from_byte(remote.state),
         origin: names::origin_from_byte(remote.origin),
-        used: 0,
-        updated: 0,
+        used: None,
+        updated: None,
     }
 }
 

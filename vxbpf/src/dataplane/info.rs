@@ -74,10 +74,10 @@ pub struct FdbInfo {
     pub state: FdbState,
     /// Who entered it.
     pub origin: Origin,
-    /// Seconds since it was last forwarded to.
-    pub used: u64,
-    /// Seconds since it was made, changed or heard.
-    pub updated: u64,
+    /// Seconds since it was last forwarded to; of a remote of a list nobody knows.
+    pub used: Option<u64>,
+    /// Seconds since it was made, changed or heard; likewise.
+    pub updated: Option<u64>,
 }
 
 /// A neighbour.

@@ -36,8 +36,8 @@ pub(super) fn row(entry: &FdbInfo, statistics: bool, dstport: u16) -> Row<'_> {
         dev: entry.dev.as_deref(),
         state: entry.state,
         flags: if remote { &["self"] } else { &[] },
-        used: statistics.then_some(entry.used),
-        updated: statistics.then_some(entry.updated),
+        used: entry.used.filter(|_| statistics),
+        updated: entry.updated.filter(|_| statistics),
     }
 }
 
@@ -51,7 +51,8 @@ pub(super) fn table(entries: &[FdbInfo], statistics: bool, dstport: u16) -> Stri
             destination(entry, dstport),
             entry.state.to_string(),
         ];
-        let ages = statistics.then(|| [format!("{}s", entry.used), format!("{}s", entry.updated)]);
+        let seconds = |age: Option<u64>| age.map_or_else(String::new, |age| format!("{age}s"));
+        let ages = statistics.then(|| [entry.used, entry.updated].map(seconds));
         table.row(cells.into_iter().chain(ages.into_iter().flatten()));
     }
     table.to_string()
@@ -85,10 +86,12 @@ mod tests {
             dev: None,
             state: FdbState::Permanent,
             origin: Origin::Command,
-            used: 5,
-            updated: 90,
+            used: Some(5),
+            updated: Some(90),
         };
         let flood = FdbInfo {
+            used: None,
+            updated: None,
             mac: Mac::ZERO,
             dst: Some("2001:db8::4".parse().unwrap()),
             dst_vni: Some(vni(43)),
@@ -129,6 +132,12 @@ mod tests {
              02:42:c0:a8:00:03   42  192.168.104.3                 permanent\n\
              02:42:c0:a8:00:03   42  port veth1                    dynamic\n"
         );
-        assert!(table(&entries(), true, 4789).contains("  5s      90s\n"));
+        assert_eq!(
+            table(&entries(), true, 4789),
+            "MAC                VNI  DESTINATION                   STATE      USED  UPDATED\n\
+             00:00:00:00:00:00   42  2001:db8::4 vni 43 port 4790  permanent     -        -\n\
+             02:42:c0:a8:00:03   42  192.168.104.3                 permanent    5s      90s\n\
+             02:42:c0:a8:00:03   42  port veth1                    dynamic      5s      90s\n"
+        );
     }
 }
