@@ -16,17 +16,24 @@ const KINDS: [(u8, &str); 4] =
     [(KIND_ADD, "added"), (KIND_CHANGE, "changed"), (KIND_DELETE, "removed"), (KIND_AGE, "aged out")];
 
 /// Turns changes into lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Changes {
+    /// The instance's UDP port, which goes without saying.
+    dstport: u16,
     since: Option<Instant>,
     told: u32,
     more: [u64; KINDS.len()],
 }
 
 impl Changes {
+    /// Of an instance at that UDP port.
+    pub(super) fn new(dstport: u16) -> Self {
+        Self { dstport, since: None, told: 0, more: [0; KINDS.len()] }
+    }
+
     /// Takes a change in.
     pub(super) fn line(&mut self, event: &Event, now: Instant, dev: impl Fn(u32) -> String) -> Option<Line> {
-        let (level, text) = words::sentence(event, dev)?;
+        let (level, text) = words::change(event, self.dstport, dev)?;
         if self.since.is_none_or(|since| now.duration_since(since) >= PERIOD) {
             self.since = Some(now);
             self.told = 0;
@@ -62,7 +69,7 @@ mod tests {
 
     #[test]
     fn thousands_of_changes_are_a_page_and_a_sum() {
-        let mut changes = Changes::default();
+        let mut changes = Changes::new(4789);
         let now = Instant::now();
         let told = (0..10_000).filter(|_| changes.line(&event(KIND_ADD), now, |_| String::new()).is_some());
         assert_eq!(told.count(), 50);

@@ -34,10 +34,10 @@ pub(super) struct EventLog {
 
 impl EventLog {
     /// Reads the events from now on.
-    pub(super) fn new(events: Events, instance: &InstanceName) -> Result<Self> {
+    pub(super) fn new(events: Events, instance: &InstanceName, dstport: u16) -> Result<Self> {
         let readable = events.as_fd().try_clone_to_owned().and_then(readable);
         let readable = readable.map_err(Error::system("wait for events"))?;
-        Ok(Self { events, readable, drops: Drops::new(instance), changes: Changes::default() })
+        Ok(Self { events, readable, drops: Drops::new(instance), changes: Changes::new(dstport) })
     }
 
     /// Waits for events and tells some. May be dropped while it waits; nothing is lost by that.

@@ -113,7 +113,7 @@ async fn serve_until_stopped(
     };
     // Before the ports are looked at for the first time, so that none vanishes unseen.
     let mut changes = pin!(netdev::link_changes().await?);
-    let mut log = EventLog::new(service.events()?, service.instance())?;
+    let mut log = EventLog::new(service.events()?, service.instance(), service.dstport())?;
     if let Some(config) = ready.config {
         service.compare_limits(&config);
         service.apply(config)?;

@@ -43,6 +43,11 @@ impl Service {
         &self.settings.instance
     }
 
+    /// Its UDP port.
+    pub(super) fn dstport(&self) -> u16 {
+        self.dataplane.dstport()
+    }
+
     /// Its events.
     pub(super) fn events(&self) -> Result<Events> {
         self.dataplane.events()

@@ -7,7 +7,7 @@ use vxbpf_common::{
     fdb::{ORIGIN_CONFIG, STATE_PERMANENT, STATE_STATIC},
 };
 
-/// What an event says, and how loud. `dev` names an interface. Drops are not for here: they come in crowds.
+/// What an event of the data path says, and how loud. `dev` names an interface. Drops are not for here: they come in crowds.
 pub(super) fn sentence(event: &Event, dev: impl Fn(u32) -> String) -> Option<(Level, String)> {
     let Event { mac, vni, .. } = event;
     let here = || place(event.ifindex, event.remote, &dev);
@@ -20,10 +20,20 @@ pub(super) fn sentence(event: &Event, dev: impl Fn(u32) -> String) -> Option<(Le
         KIND_MISS => {
             Some((Level::DEBUG, format!("no entry for {mac} in VNI {vni}: frame from {} flooded", here())))
         }
+        _ => None,
+    }
+}
+
+/// What a change says, and how loud. Of a remote it says what does not go without saying, as `fdb show` does: another VNI, and
+/// another UDP port than `dstport`.
+pub(super) fn change(event: &Event, dstport: u16, dev: impl Fn(u32) -> String) -> Option<(Level, String)> {
+    let here = || place(event.ifindex, event.remote, &dev) + &beside(event, dstport);
+    match event.kind {
         KIND_ADD => Some((told(event), format!("added {} {}, {}", what(event), here(), state(event.state)))),
         KIND_CHANGE => {
-            let (before, now) = (place(event.old_ifindex, event.old_remote, &dev), here());
-            let moved = if before == now { now } else { format!("{before}, now {now}") };
+            let before = place(event.old_ifindex, event.old_remote, &dev);
+            let stayed = (event.old_ifindex, event.old_remote) == (event.ifindex, event.remote);
+            let moved = if stayed { here() } else { format!("{before}, now {}", here()) };
             let state = match (state(event.old_state), state(event.state)) {
                 (old, new) if old == new => new.to_owned(),
                 (old, new) => format!("{old}, now {new}"),
@@ -44,6 +54,20 @@ pub(super) fn is_change(event: &Event) -> bool {
 /// Changes of the config file are told as such.
 fn told(event: &Event) -> Level {
     if event.origin == ORIGIN_CONFIG { Level::DEBUG } else { Level::INFO }
+}
+
+/// The VNI and the UDP port of a remote, in the words of `fdb add`.
+fn beside(event: &Event, dstport: u16) -> String {
+    let mut words = String::new();
+    if !event.remote.is_none() {
+        if event.dst_vni != event.vni {
+            words += &format!(" vni {}", event.dst_vni);
+        }
+        if event.dstport != dstport.to_be_bytes() {
+            words += &format!(" port {}", u16::from_be_bytes(event.dstport));
+        }
+    }
+    words
 }
 
 /// What an entry is, up to its place.
@@ -86,7 +110,8 @@ pub(super) mod tests {
 
     /// An event of station 02:42:c0:a8:00:03 in VNI 42.
     pub(in crate::daemon) fn event(kind: u8) -> Event {
-        Event { vni: 42, kind, mac: Mac::new([2, 0x42, 0xc0, 0xa8, 0, 3]), ..Event::zeroed() }
+        let mac = Mac::new([2, 0x42, 0xc0, 0xa8, 0, 3]);
+        Event { vni: 42, kind, mac, dst_vni: 42, dstport: 4789_u16.to_be_bytes(), ..Event::zeroed() }
     }
 
     #[test]
@@ -118,6 +143,10 @@ pub(super) mod tests {
                 "INFO added 02:42:c0:a8:00:03 in VNI 42 behind 192.168.104.3, permanent",
             ),
             (
+                Event { remote, dst_vni: 43, dstport: 4790_u16.to_be_bytes(), ..event(KIND_ADD) },
+                "INFO added 02:42:c0:a8:00:03 in VNI 42 behind 192.168.104.3 vni 43 port 4790, permanent",
+            ),
+            (
                 Event { remote, origin: ORIGIN_CONFIG, mac: Mac::ZERO, ..event(KIND_ADD) },
                 "DEBUG added remote of the flood list of VNI 42: 192.168.104.3, permanent",
             ),
@@ -134,12 +163,15 @@ pub(super) mod tests {
                 "INFO aged out 02:42:c0:a8:00:03 in VNI 42 behind port veth7",
             ),
         ];
-        for (event, said) in rows {
-            let (level, text) = sentence(&event, |ifindex| format!("veth{ifindex}")).expect("a sentence");
-            assert_eq!(format!("{level} {text}"), said);
+        for (event, expected) in rows {
+            let dev = |ifindex| format!("veth{ifindex}");
+            let said = |event| if is_change(event) { change(event, 4789, dev) } else { sentence(event, dev) };
+            let (level, text) = said(&event).expect("a sentence");
+            assert_eq!(format!("{level} {text}"), expected);
         }
         for kind in [KIND_DROP, 8, 255] {
             assert_eq!(sentence(&event(kind), |_| String::new()), None);
+            assert_eq!(change(&event(kind), 4789, |_| String::new()), None);
         }
         assert_eq!(KINDS, 8);
     }
