@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Once,
         atomic::{AtomicU32, Ordering},
@@ -48,6 +48,35 @@ fn remove_leftovers() {
 fn is_leftover(name: &str) -> bool {
     let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')).map(|(pid, _)| pid);
     pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists())
+}
+
+/// A file of a test, gone when dropped.
+#[derive(Debug)]
+pub struct Scrap(PathBuf);
+
+impl Scrap {
+    /// A path that nothing has, in the directory for such files.
+    pub fn new(extension: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("{}.{extension}", fresh_name())))
+    }
+
+    /// Makes the file what it says.
+    #[track_caller]
+    pub fn write(&self, text: &str) {
+        fs::write(&self.0, text).expect("write a file");
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for Scrap {
+    fn drop(&mut self) {
+        // It may not have been written.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// A network namespace, deleted on drop. It has no IPv6: the kernel's own neighbour discovery would be counted.

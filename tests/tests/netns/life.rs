@@ -1,7 +1,6 @@
 //! The life of an instance: its daemon may die, be replaced, be told to end, and read its file again.
 
 use std::{
-    fs,
     io::{BufRead as _, BufReader},
     os::unix::net::UnixDatagram,
     path::PathBuf,
@@ -13,33 +12,11 @@ use nix::sys::signal::Signal;
 use vxbpf_tests::{
     command::{line_in, vxbpf_in},
     daemon::Daemon,
+    scratch::Scrap,
     topology::{Node, Overlay, Switch},
     traffic::Numbered,
     wait,
 };
-
-/// A file of the test, gone when dropped.
-struct Scrap(PathBuf);
-
-impl Scrap {
-    fn new(node: &Node, extension: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("{}.{extension}", node.netns.name())))
-    }
-
-    fn write(&self, text: &str) {
-        fs::write(&self.0, text).unwrap();
-    }
-
-    fn path(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 /// Nothing of the node's instance is on the host.
 #[track_caller]
@@ -144,7 +121,8 @@ fn the_second_run_of_an_instance_fails_and_changes_nothing() {
     let said = node.vxbpf("detach");
     assert_eq!(said.code, Some(1), "{said:?}");
     let expected = format!(
-        "error: instance {name} has a daemon, process {pid}\nhint: end it, which detaches as well: kill {pid}\n"
+        "error: instance {name} has a daemon, process {pid}\n\
+         hint: end it first: kill {pid} (without run --keep that detaches, too)\n"
     );
     assert_eq!(said.stderr, expected);
     overlay.ping_all();
@@ -231,7 +209,7 @@ fn detach_after_the_daemon_was_killed_leaves_nothing() {
 fn a_run_that_fails_leaves_nothing() {
     let switch = Switch::create();
     let node = Node::create(&switch, 1);
-    let config = Scrap::new(&node, "toml");
+    let config = Scrap::new("toml");
     config.write("[[vni]]\nvni = 42\nflood = [\"192.168.104.300\"]\n");
     node.must("ip link add bare type veth peer name peer");
     for (run, error) in [
@@ -261,7 +239,7 @@ fn sighup_reads_the_file_again_and_a_bad_file_changes_nothing() {
     let switch = Switch::create();
     let mut node = Node::create(&switch, 1);
     node.add_pod([12, 12, 12, 2].into(), "02:42:c0:a8:00:02".parse().unwrap());
-    let config = Scrap::new(&node, "toml");
+    let config = Scrap::new("toml");
     let vni =
         "[[vni]]\nvni = 42\nname = \"vxlan1\"\nflood = [\"192.168.104.3\"]\n[[vni.port]]\ndev = \"veth1\"\n";
     let station =
@@ -298,10 +276,10 @@ fn sighup_reads_the_file_again_and_a_bad_file_changes_nothing() {
 fn the_daemon_tells_systemd_of_its_state() {
     let switch = Switch::create();
     let node = Node::create(&switch, 1);
-    let scrap = Scrap::new(&node, "socket");
-    let config = Scrap::new(&node, "toml");
+    let scrap = Scrap::new("socket");
+    let config = Scrap::new("toml");
     config.write("[[vni]]\nvni = 42\n");
-    let socket = UnixDatagram::bind(&scrap.0).unwrap();
+    let socket = UnixDatagram::bind(scrap.path()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let hear = |what: &str| {
         let mut bytes = [0; 4096];
@@ -312,7 +290,8 @@ fn the_daemon_tells_systemd_of_its_state() {
         }
     };
     let line = format!("--iface eth1 --config {}", config.path());
-    let mut daemon = Daemon::spawn_notifying(&node.netns, node.netns.name(), &line, Some(&scrap.0));
+    let mut daemon =
+        Daemon::spawn_notifying(&node.netns, node.netns.name(), &line, Some(scrap.path().as_ref()));
     hear("READY=1");
     node.ok("status");
     daemon.signal(Signal::SIGHUP);
@@ -371,7 +350,7 @@ fn what_a_start_cannot_give_is_said() {
     node.start("");
     assert!(!node.daemon().log().contains("WARN"), "{}", node.daemon().log());
     node.daemon().kill();
-    let config = Scrap::new(&node, "toml");
+    let config = Scrap::new("toml");
     config.write("[limits]\nfdb = 10\n");
     node.take_over(&format!("--config {}", config.path()));
     let limits = "limits are fixed when the instance is first started; not changed";

@@ -1,5 +1,6 @@
 //! Interfaces get other names, and stay what they are.
 
+use nix::sys::signal::Signal;
 use vxbpf_tests::topology::{Node, Overlay, Switch};
 
 /// Gives an interface another name.
@@ -42,6 +43,37 @@ fn a_renamed_port_is_known_by_its_new_name_and_goes_on() {
     overlay.ping_all();
     overlay.node(1).ok("port del veth9");
     assert!(!overlay.pod(1, 1).pings(overlay.pod(2, 1)));
+}
+
+#[test]
+fn ports_that_change_their_names_stay_the_ports_they_are() {
+    let switch = Switch::create();
+    let mut node = Node::create(&switch, 1);
+    node.add_pod([12, 12, 12, 2].into(), "02:42:c0:a8:00:02".parse().unwrap());
+    node.add_pod([12, 12, 12, 3].into(), "02:42:c0:a8:00:03".parse().unwrap());
+    node.start("");
+    for (vni, port, mac) in [(42, "veth1", "02:42:00:00:77:01"), (43, "veth2", "02:42:00:00:77:02")] {
+        node.ok(&format!("vni add {vni}"));
+        node.ok(&format!("port add {port} vni {vni}"));
+        node.ok(&format!("fdb add {mac} port-dev {port} vni {vni}"));
+    }
+    // With nobody who follows each step.
+    node.daemon().kill();
+    rename(&node, "veth1", "veth3");
+    rename(&node, "veth2", "veth1");
+    rename(&node, "veth3", "veth2");
+    node.take_over("");
+    assert_eq!(ports(&node), [("veth1".to_owned(), 43), ("veth2".to_owned(), 42)]);
+    // And with somebody who comes to hear of all of it at once, and is to let go of the right one.
+    node.daemon().signal(Signal::SIGSTOP);
+    rename(&node, "veth2", "veth3");
+    rename(&node, "veth1", "veth2");
+    node.must("ip link del veth3");
+    node.daemon().signal(Signal::SIGCONT);
+    node.daemon().wait_log("its interface is gone");
+    assert_eq!(ports(&node), [("veth2".to_owned(), 43)]);
+    let fdb = node.ok("fdb show");
+    assert!(fdb.contains("02:42:00:00:77:02") && !fdb.contains("02:42:00:00:77:01"), "{fdb}");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Instances beside each other in one network namespace: they forward, and none takes what another has.
 
-use std::{fs, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use nix::sys::signal::Signal;
 use vxbpf_tests::{
     command::{Said, line_in, vxbpf_in},
     daemon::Daemon,
-    scratch::{Netns, fresh_name},
+    scratch::{Netns, Scrap, fresh_name},
     topology::{Node, Switch},
 };
 
@@ -99,7 +99,7 @@ fn a_vni_is_one_instances_at_a_udp_port_as_the_kernel_has_it() {
     assert!(device("second", 4791, "eth1").is_ok());
 
     let first = one.netns.name();
-    let same = Another::start(&one.netns, "--iface eth1");
+    let mut same = Another::start(&one.netns, "--iface eth1");
     let mut elsewhere = Another::start(&one.netns, "--iface eth2");
     for other in [&same, &elsewhere] {
         other.refuses("vni add 42", &taken(42, first));
@@ -107,15 +107,15 @@ fn a_vni_is_one_instances_at_a_udp_port_as_the_kernel_has_it() {
     assert!(Another::start(&one.netns, "--iface eth1 --dstport 8472").vxbpf("vni add 42").is_ok());
 
     // Nor does an instance start whose file has it.
-    let config = std::env::temp_dir().join(format!("{first}-others.toml"));
-    fs::write(&config, "[[vni]]\nvni = 41\n[[vni]]\nvni = 42\n").unwrap();
-    let run = format!("--iface eth1 --config {}", config.display());
+    let config = Scrap::new("toml");
+    config.write("[[vni]]\nvni = 41\n[[vni]]\nvni = 42\n");
+    let run = format!("--iface eth1 --config {}", config.path());
     let mut run = Daemon::spawn(&one.netns, &fresh_name(), &run);
+    run.wait_log("hint: ");
     assert_eq!(run.wait_end().code(), Some(1));
     assert!(run.log().ends_with(&taken(42, first)), "{}", run.log());
     let status = vxbpf_in(&one.netns, run.instance(), "status");
     assert!(status.code == Some(1) && status.stderr.contains("is not running"), "{status:?}");
-    fs::remove_file(config).unwrap();
 
     // What the first gives away another may have.
     same.refuses("vni add 44", &taken(44, first));
@@ -123,12 +123,24 @@ fn a_vni_is_one_instances_at_a_udp_port_as_the_kernel_has_it() {
     same.ok("vni add 44");
     elsewhere.refuses("vni add 44", &taken(44, same.daemon.instance()));
 
-    // And what is left of one whose underlay is gone has nothing.
-    elsewhere.ok("vni add 45");
+    // And what is left of one whose underlay is gone has no VNI any more, nor takes the group along when it goes.
+    elsewhere.ok("vni add 45 group 239.1.1.45");
+    elsewhere.ok("port add veth2 vni 45");
     same.refuses("vni add 45", &taken(45, elsewhere.daemon.instance()));
     elsewhere.daemon.kill();
     one.must("ip link del eth2");
-    same.ok("vni add 45");
+    same.ok("vni add 45 group 239.1.1.45");
+    let port = format!(
+        "error: interface veth2 is a port of instance {0} (in VNI 45)\n\
+         hint: take it away there first: vxbpf -i {0} port del veth2\n",
+        elsewhere.daemon.instance()
+    );
+    same.refuses("port add veth2 vni 45", &port);
+    // It would join again.
+    same.daemon.kill();
+    elsewhere.ok("detach");
+    same.ok("port add veth2 vni 45");
+    assert!(one.must("ip maddr show dev eth1").contains("239.1.1.45"));
 }
 
 #[test]
@@ -155,6 +167,7 @@ fn an_interface_is_one_instances_port_or_underlay() {
     }
     one.must("ip address add 192.168.106.1/24 dev renamed");
     let mut run = Daemon::spawn(&one.netns, &fresh_name(), "--iface renamed");
+    run.wait_log("hint: ");
     assert_eq!(run.wait_end().code(), Some(1));
     assert_eq!(run.log(), port);
     one.ok("port del veth1");

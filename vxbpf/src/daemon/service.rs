@@ -1,7 +1,7 @@
 //! What the daemon does to its instance, one method per occasion.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
@@ -84,8 +84,8 @@ impl Service {
         if config.limits.is_some_and(|limits| limits != self.dataplane.limits()) {
             let file = self.config.as_deref().unwrap_or(Path::new("config")).display();
             warn!(
-                "{file}: limits are fixed when the instance is first started; not changed (detach it first: vxbpf detach -i {})",
-                self.instance()
+                "{file}: limits are fixed when the instance is first started; not changed (end this daemon, without --keep, \
+                 and start it again)"
             );
         }
     }
@@ -135,12 +135,7 @@ impl Service {
     pub(super) fn link_changed(&mut self, ifindex: u32, name: &str, mtu: u32) {
         let is_underlay = self.underlay == Some(ifindex);
         if is_underlay || self.dataplane.is_renamed(ifindex, name) {
-            match self.dataplane.follow_links() {
-                Ok(renamed) => {
-                    renamed.iter().for_each(|it| info!("interface {} is called {} now", it.from, it.to))
-                }
-                Err(e) => warn!("cannot follow a change of interface {name}: {e}"),
-            }
+            self.follow();
         }
         if !is_underlay {
             return;
@@ -157,7 +152,14 @@ impl Service {
         }
     }
 
-    /// Lets go of every interface that is no longer there.
+    fn follow(&mut self) {
+        let said = self.dataplane.follow_links(|it| info!("interface {} is called {} now", it.from, it.to));
+        if let Err(e) = said {
+            warn!("cannot follow a change of interfaces: {e}");
+        }
+    }
+
+    /// Lets go of every interface that is no longer there, and follows those that have another name.
     fn look_for_lost(&mut self) {
         // The ports first: one that is added meanwhile is not missed among the interfaces.
         let looked = self.dataplane.ports().and_then(|ports| Ok((ports, netdev::links()?)));
@@ -165,8 +167,8 @@ impl Service {
             Ok(looked) => looked,
             Err(e) => return warn!("cannot look for interfaces that went away: {e}"),
         };
-        let there: HashSet<u32> = links.iter().map(|link| link.index).collect();
-        if self.underlay.is_some_and(|ifindex| !there.contains(&ifindex)) {
+        let there: HashMap<u32, &str> = links.iter().map(|link| (link.index, link.name.as_str())).collect();
+        if self.underlay.is_some_and(|ifindex| !there.contains_key(&ifindex)) {
             self.underlay = None;
             error!(
                 "the underlay interface {} is gone: no tunnel works; when it is back, restart this instance \
@@ -174,11 +176,15 @@ impl Service {
                 self.settings.iface
             );
         }
-        ports.iter().filter(|port| !there.contains(&port.ifindex)).for_each(|port| self.let_go(port));
+        ports.iter().filter(|port| !there.contains_key(&port.ifindex)).for_each(|port| self.let_go(port));
+        // Heard of it we have not, if there were too many messages.
+        if ports.iter().any(|port| there.get(&port.ifindex).is_some_and(|name| *name != port.dev)) {
+            self.follow();
+        }
     }
 
     fn let_go(&mut self, port: &PortInfo) {
-        match self.dataplane.port_del(&port.dev) {
+        match self.dataplane.port_lost(port.ifindex) {
             Ok(()) => info!("port {} removed from VNI {}: its interface is gone", port.dev, port.vni),
             Err(e) => warn!("port {}: its interface is gone, and it cannot be removed: {e}", port.dev),
         }

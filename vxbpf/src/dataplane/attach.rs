@@ -54,8 +54,8 @@ pub(super) fn tc(place: &Place, program: &str, on: On<'_>, clsact: bool) -> Resu
         let taken = |e: ProgramError| match errno(&e) {
             Some(libc::EEXIST) => Error::State {
                 what: format!("the ingress of {}", on.dev),
-                why: "has the filter of another instance".to_owned(),
-                hint: Some("before Linux 6.6 there is room for one".to_owned()),
+                why: format!("has another filter of priority {PRIORITY} and handle 1"),
+                hint: Some("before Linux 6.6 there is room for one instance there".to_owned()),
             },
             _ => failed(e),
         };
@@ -196,8 +196,13 @@ fn bad_link(error: &LinkError) -> Error {
 
 /// Whether the program of a pinned tcx link is among those at the ingress of an interface.
 pub(super) fn runs_on(link: &Path, dev: &str) -> bool {
-    let Ok((_, programs)) = SchedClassifier::query_tcx(dev, TcAttachType::Ingress) else { return false };
-    program_id(link).is_some_and(|id| programs.iter().any(|program| program.id() == id))
+    let runs = || {
+        let (_, programs) = SchedClassifier::query_tcx(dev, TcAttachType::Ingress).ok()?;
+        let id = program_id(link)?;
+        Some(programs.iter().any(|program| program.id() == id))
+    };
+    // A program that is replaced between two questions is in neither answer.
+    (0..3).any(|_| runs() == Some(true))
 }
 
 /// Id of the program that a pinned link runs.

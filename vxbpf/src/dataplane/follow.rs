@@ -1,11 +1,14 @@
 //! Following the interfaces: their names, the underlay's MAC address, and the devices that are members of groups. An
 //! interface is known by its index, which it keeps when it is called something else.
 
-use vxbpf_common::{instance::INSTANCE_CLSACT, port::Port};
+use vxbpf_common::{
+    instance::{INSTANCE_CLSACT, Instance},
+    port::Port,
+};
 
 use super::{
     Dataplane,
-    attach::{self, FROM_PORT},
+    attach::{self, FROM_PORT, FROM_UNDERLAY},
     maps, names,
 };
 use crate::{
@@ -23,22 +26,45 @@ pub struct Renamed {
 }
 
 impl Dataplane {
-    /// Makes what is stored of the interfaces what it should be, after something about them changed. Gives those that have
-    /// another name than before.
-    pub fn follow_links(&mut self) -> Result<Vec<Renamed>> {
-        let _lock = self.lock()?;
+    /// Makes what is stored of the interfaces what it should be, after something about them changed. Tells `renamed` of those
+    /// that have another name than before.
+    pub fn follow_links(&mut self, mut renamed: impl FnMut(Renamed)) -> Result<()> {
+        let lock = self.lock()?;
         let links = self.in_netns(netdev::links)??;
-        let mut renamed = Vec::new();
-        if let Some(link) = links.iter().find(|link| link.index == self.instance.ifindex) {
-            renamed.extend(self.follow_underlay(link)?);
-            self.rejoin_groups(&links)?;
+        let underlay = links.iter().find(|link| link.index == self.instance.ifindex);
+        let was = underlay.map(|link| self.follow_underlay(link)).transpose()?.flatten();
+        let ports = self.follow_ports(&links)?;
+        if let (true, Some(lock)) = (was.is_none() && ports.is_empty(), lock) {
+            lock.give_back_unchanged();
         }
+        was.into_iter().chain(ports).for_each(&mut renamed);
+        if underlay.is_some() { self.rejoin_groups(&links) } else { Ok(()) }
+    }
+
+    /// The same of ports alone. Call with the lock held.
+    pub(super) fn follow_ports(&mut self, links: &[Link]) -> Result<Vec<Renamed>> {
+        let mut all = Vec::new();
         for (ifindex, port) in self.maps.ports.entries()? {
-            if let Some(link) = links.iter().find(|link| link.index == ifindex) {
-                renamed.extend(self.follow_port(&port, link)?);
+            let link = links.iter().find(|link| link.index == ifindex);
+            let Some((link, it)) = link.and_then(|link| Some((link, renamed(&port.name, link)?))) else {
+                continue;
+            };
+            // Of an index that is used again the program is not ours.
+            if self.running(FROM_PORT, ifindex)?.is_none() {
+                continue;
             }
+            let name = names::to_bytes(&link.name);
+            self.maps.ports.insert(&ifindex, &Port { name, ..port })?;
+            all.push((it, port.name, name, ifindex));
         }
-        Ok(renamed)
+        if let Some(index) = self.index_mut() {
+            // First all old names: two may have changed theirs.
+            for (_, old, ..) in &all {
+                index.ports.remove(old);
+            }
+            index.ports.extend(all.iter().map(|(_, _, new, ifindex)| (*new, *ifindex)));
+        }
+        Ok(all.into_iter().map(|(it, ..)| it).collect())
     }
 
     /// Whether that is a port, and is stored with another name.
@@ -49,38 +75,29 @@ impl Dataplane {
 
     fn follow_underlay(&mut self, link: &Link) -> Result<Option<Renamed>> {
         let before = self.instance;
-        self.instance.mac = link.mac.unwrap_or(before.mac);
-        self.instance.name = names::to_bytes(&link.name);
-        if self.instance != before {
-            let stored = self.maps.instance.set(0, self.instance, 0);
-            stored.map_err(|e| maps::kernel("write map INSTANCE", &e))?;
+        let is =
+            Instance { mac: link.mac.unwrap_or(before.mac), name: names::to_bytes(&link.name), ..before };
+        if is != before && self.running(FROM_UNDERLAY, link.index)?.is_some() {
+            self.maps.instance.set(0, is, 0).map_err(|e| maps::kernel("write map INSTANCE", &e))?;
+            self.instance = is;
+            return Ok(renamed(&before.name, link));
         }
-        Ok(renamed(&before.name, link))
+        Ok(None)
     }
 
-    /// Call with the lock held.
-    pub(super) fn follow_port(&mut self, port: &Port, link: &Link) -> Result<Option<Renamed>> {
-        let renamed = renamed(&port.name, link);
-        if renamed.is_some() {
-            let name = names::to_bytes(&link.name);
-            self.maps.ports.insert(&link.index, &Port { name, ..*port })?;
-            if let Some(index) = self.index_mut() {
-                index.ports.remove(&port.name);
-                index.ports.insert(name, link.index);
-            }
-        }
-        Ok(renamed)
-    }
-
-    /// The interface of a port, as it is called now, if the port's program still runs there.
-    pub(super) fn port_link(&self, ifindex: u32, port: &Port) -> Result<Option<Link>> {
+    /// The interface of that index, as it is called now, if our program runs at its ingress. Before Linux 6.6 a program
+    /// lives as long as its interface, and only the index tells.
+    pub(super) fn running(&self, program: &str, ifindex: u32) -> Result<Option<Link>> {
         let clsact = self.instance.flags & INSTANCE_CLSACT != 0;
-        let pin = self.place.link(FROM_PORT, ifindex);
-        // A filter of clsact lives as long as its interface; of an index that is used again only the name tells.
-        let is_ours = |link: &Link| {
-            if clsact { port.name == names::to_bytes(&link.name) } else { attach::runs_on(&pin, &link.name) }
-        };
+        let pin = self.place.link(program, ifindex);
+        let is_ours = |link: &Link| clsact || attach::runs_on(&pin, &link.name);
         self.in_netns(|| Ok(netdev::link_at(ifindex)?.filter(is_ours)))?
+    }
+
+    /// What the interface of that index is called now, or was when we last looked.
+    pub(super) fn name_of(&self, ifindex: u32, stored: &[u8; 16]) -> String {
+        let link = self.in_netns(|| netdev::link_at(ifindex)).ok().and_then(Result::ok).flatten();
+        link.map_or_else(|| names::from_bytes(stored), |link| link.name)
     }
 }
 

@@ -3,9 +3,15 @@
 use std::fs::File;
 
 use aya::maps::Array;
-use vxbpf_common::{Vni, instance::Instance, port::Port, vni::VniConfig};
+use vxbpf_common::{Vni, instance::Instance};
 
-use super::{Dataplane, maps, names, options::InstanceName, place, place::Place, table::Table};
+use super::{
+    Dataplane,
+    attach::{FROM_PORT, FROM_UNDERLAY},
+    maps, names,
+    options::InstanceName,
+    place::{self, Place},
+};
 use crate::{
     Error, Result,
     netdev::Link,
@@ -33,20 +39,13 @@ pub(super) fn underlay_is_shared(instance: &Instance) -> bool {
     instances_of(instance.netns).any(|other| other.instance.ifindex == instance.ifindex)
 }
 
-/// The other instances that forward in a network namespace, less those of another `ABI_VERSION`, which cannot be read. While
-/// this is held, none of them takes a VNI or a port.
+/// The other instances of a network namespace, less those of another `ABI_VERSION`, which cannot be read. While this is held,
+/// none of them takes a VNI or a port. What is left of one that forwards no more counts as far as its programs run.
 #[derive(Default)]
 pub(super) struct Others {
-    instances: Vec<Other>,
+    instances: Vec<Dataplane>,
     /// None where the namespace cannot be found.
     _lock: Option<File>,
-}
-
-struct Other {
-    name: InstanceName,
-    instance: Instance,
-    vnis: Table<u32, VniConfig>,
-    ports: Table<u32, Port>,
 }
 
 impl Others {
@@ -54,14 +53,8 @@ impl Others {
     pub(super) fn beside(name: &InstanceName, netns: NetNs) -> Result<Self> {
         let inode = netns.inode();
         let lock = netns.lock()?;
-        let others = instances_of(inode).filter(|other| other.name != *name && other.is_alive());
-        let instances = others.map(|other| Other {
-            name: other.name,
-            instance: other.instance,
-            vnis: other.maps.vnis,
-            ports: other.maps.ports,
-        });
-        Ok(Self { instances: instances.collect(), _lock: Some(lock) })
+        let instances = instances_of(inode).filter(|other| other.name != *name).collect();
+        Ok(Self { instances, _lock: Some(lock) })
     }
 
     /// Fails if one has the VNI on that UDP port. They share the helper devices: one would send what the other floods, and
@@ -69,8 +62,8 @@ impl Others {
     /// (`vxlan_vni_in_use` of drivers/net/vxlan/vxlan_core.c).
     fn check_vni(&self, vni: Vni, dstport: [u8; 2]) -> Result<()> {
         for other in self.instances.iter().filter(|other| other.instance.dstport == dstport) {
-            if other.vnis.get(&vni.get())?.is_some() {
-                let (name, dstport) = (&other.name, u16::from_be_bytes(dstport));
+            if other.maps.vnis.get(&vni.get())?.is_some() && other.has_underlay()? {
+                let (name, dstport) = (&other.name, other.dstport());
                 return Err(Error::State {
                     what: format!("VNI {vni}"),
                     why: format!("is instance {name}'s already, on the same UDP port ({dstport})"),
@@ -86,11 +79,11 @@ impl Others {
     fn check_port(&self, link: &Link) -> Result<()> {
         let what = || format!("interface {}", link.name);
         for other in &self.instances {
-            let Other { name, instance, .. } = other;
-            if link.index == instance.ifindex {
+            let name = &other.name;
+            if link.index == other.instance.ifindex && other.has_underlay()? {
                 return Err(Error::state(what(), format!("is the underlay of instance {name}")));
             }
-            if [instance.helper, instance.helper6].contains(&link.index) {
+            if [other.instance.helper, other.instance.helper6].contains(&link.index) {
                 return Err(Error::state(what(), format!("is a helper device of instance {name}")));
             }
         }
@@ -99,9 +92,10 @@ impl Others {
 
     /// Fails if one has the interface as a port.
     pub(super) fn check_underlay(&self, link: &Link) -> Result<()> {
-        for Other { name, ports, .. } in &self.instances {
-            if let Some(port) = ports.get(&link.index)? {
-                let dev = names::from_bytes(&port.name);
+        for other in &self.instances {
+            let Some(port) = other.maps.ports.get(&link.index)? else { continue };
+            if other.running(FROM_PORT, link.index)?.is_some() {
+                let (name, dev) = (&other.name, names::from_bytes(&port.name));
                 return Err(Error::State {
                     what: format!("interface {}", link.name),
                     why: format!("is a port of instance {name} (in VNI {})", port.vni),
@@ -123,6 +117,11 @@ impl Dataplane {
     /// Fails if another instance has the interface. Call in a session.
     pub(super) fn check_port_is_free(&mut self, link: &Link) -> Result<()> {
         self.others()?.check_port(link)
+    }
+
+    /// Whether it hears what comes in by its underlay.
+    fn has_underlay(&self) -> Result<bool> {
+        Ok(self.running(FROM_UNDERLAY, self.instance.ifindex)?.is_some())
     }
 
     /// The others, asked once a session.

@@ -54,11 +54,11 @@ impl Dataplane {
         self.check_port(&link)?;
         // An interface of that name that was here before, and went away unseen.
         if let Some((stale, port)) = self.port_by_name(dev)? {
-            match self.port_link(stale, &port)? {
-                // It is still here, by another name.
-                Some(link) => drop(self.follow_port(&port, &link)?),
-                None => self.port_remove(stale, &port)?,
+            if self.running(FROM_PORT, stale)?.is_none() {
+                self.port_remove(stale, &port)?;
             }
+            // It is still here, by another name, and so may others be.
+            self.follow_ports(&underlay)?;
         }
         let mut added = PortAdded::default();
         if let Some(underlay) = underlay.iter().find(|link| link.index == self.instance.ifindex) {
@@ -86,7 +86,7 @@ impl Dataplane {
                 Ok(added)
             }
             Err(e) => {
-                self.port_remove(link.index, &port)?;
+                self.port_forget(link.index, &port)?;
                 Err(e)
             }
         }
@@ -98,6 +98,15 @@ impl Dataplane {
         let (ifindex, port) =
             self.port_by_name(dev)?.ok_or_else(|| Error::not_found(format!("port {dev}")))?;
         self.port_remove(ifindex, &port)
+    }
+
+    /// The same where the interface is gone: its name may be another's by now.
+    pub fn port_lost(&mut self, ifindex: u32) -> Result<()> {
+        let _lock = self.lock()?;
+        match self.maps.ports.get(&ifindex)? {
+            Some(port) => self.port_remove(ifindex, &port),
+            None => Ok(()),
+        }
     }
 
     /// The ports, by name.
@@ -216,7 +225,7 @@ impl Dataplane {
         self.maps.flood.insert(&port.vni, &list)
     }
 
-    /// Attaches the programs; says whether XDP is among them.
+    /// Attaches the programs, all of them or none; says whether XDP is among them.
     fn port_attach(&mut self, link: &Link, xdp: bool, mode: Mode) -> Result<bool> {
         let clsact = self.instance.flags & INSTANCE_CLSACT != 0;
         let on = On { dev: &link.name, ifindex: link.index };
@@ -227,7 +236,12 @@ impl Dataplane {
             if !xdp {
                 return Ok(false);
             }
-            attach::xdp_both_ways(&place, FROM_PORT_XDP, on, mode, devs)
+            let done = attach::xdp_both_ways(&place, FROM_PORT_XDP, on, mode, devs);
+            if done.is_err() {
+                attach::off(&place, FROM_PORT_XDP, on, false)?;
+                attach::off(&place, FROM_PORT, on, clsact)?;
+            }
+            done
         };
         in_netns(self.instance.netns, work)?
     }
@@ -245,6 +259,11 @@ impl Dataplane {
         } else {
             attach::off(&self.place, FROM_PORT, on, false)?;
         }
+        self.port_forget(ifindex, port)
+    }
+
+    /// Removes a port, without its programs, and the stations behind it. Call with the lock held.
+    fn port_forget(&mut self, ifindex: u32, port: &Port) -> Result<()> {
         let _ = self.maps.devs.remove(ifindex);
         self.maps.ports.remove(&ifindex)?;
         if let Some(index) = self.index_mut() {

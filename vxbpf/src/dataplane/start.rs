@@ -1,6 +1,6 @@
 //! Starting an instance, taking a running one over, and removing one.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 
 use aya::{maps::Array, util::KernelVersion};
 use vxbpf_common::{
@@ -50,14 +50,15 @@ impl Dataplane {
                 drop(lock);
                 dataplane.take_over(settings, &mut started)?;
                 // While nobody listened, the underlay may have changed.
-                dataplane.follow_links()?;
+                dataplane.follow_links(|_| {})?;
                 dataplane.daemon = Some(daemon);
                 started.taken_over = true;
                 return Ok((dataplane, started));
             }
             dataplane.leave_groups();
+            dataplane.detach_clsact();
             started.warnings.push(
-                "removed what was left of an instance whose network namespace or helper device is gone"
+                "removed what was left of an instance whose network namespace, underlay or helper device is gone"
                     .to_owned(),
             );
         }
@@ -78,8 +79,10 @@ impl Dataplane {
 
     fn start_anew(settings: &Settings, place: &Place, started: &mut Started) -> Result<Self> {
         let (link, local) = underlay(settings)?;
-        Others::beside(&settings.instance, NetNs::current()?)?.check_underlay(&link)?;
-        started.warnings.extend(settings.local.iter().filter(|addr| !is_ours(*addr)).map(|addr| {
+        // Held until they can see that we have the interface.
+        let others = Others::beside(&settings.instance, NetNs::current()?)?;
+        others.check_underlay(&link)?;
+        started.warnings.extend(settings.local.iter().filter(|addr| !has_address(*addr)).map(|addr| {
             format!("local address {addr} is not one of this host's: what remotes send to it does not arrive")
         }));
         let clsact = !kernel_is(6, 6);
@@ -150,7 +153,7 @@ impl Dataplane {
             }
         }
         if clsact {
-            let iface = names::from_bytes(&self.instance.name);
+            let iface = self.name_of(self.instance.ifindex, &self.instance.name);
             for (dev, ifindex) in helpers::of(&self.instance) {
                 attach::update_clsact(&self.place, FROM_HELPER, On { dev: &dev, ifindex })?;
             }
@@ -162,10 +165,11 @@ impl Dataplane {
         }
         for (ifindex, port) in self.maps.ports.entries()? {
             let dev = names::from_bytes(&port.name);
-            if self.port_link(ifindex, &port)?.is_none() {
+            if self.running(FROM_PORT, ifindex)?.is_none() {
                 self.port_remove(ifindex, &port)?;
-                started.warnings.push(format!("port {dev} is gone: its interface no longer exists"));
+                started.warnings.push(format!("port {dev} is gone, or our program at it is: removed"));
             } else if clsact {
+                let dev = self.name_of(ifindex, &port.name);
                 attach::update_clsact(&self.place, FROM_PORT, On { dev: &dev, ifindex })?;
             }
         }
@@ -174,20 +178,11 @@ impl Dataplane {
 
     /// Whether the programs without which nothing is forwarded still run. Pins outlive the interfaces, and a network
     /// namespace that has the inode of one that is gone has nothing else of it.
-    pub(super) fn is_alive(&self) -> bool {
+    fn is_alive(&self) -> bool {
         let instance = &self.instance;
-        let clsact = instance.flags & INSTANCE_CLSACT != 0;
-        let runs = |program: &str, dev: &str, ifindex: u32| {
-            let pin = self.place.link(program, ifindex);
-            let is_ours =
-                |link: Link| if clsact { link.name == dev } else { attach::runs_on(&pin, &link.name) };
-            netdev::link_at(ifindex).is_ok_and(|link| link.is_some_and(is_ours))
-        };
-        let all = || {
-            runs(FROM_UNDERLAY, &names::from_bytes(&instance.name), instance.ifindex)
-                && helpers::of(instance).all(|(dev, ifindex)| runs(FROM_HELPER, &dev, ifindex))
-        };
-        port::in_netns(instance.netns, all).unwrap_or(false)
+        let runs = |program: &str, ifindex| self.running(program, ifindex).is_ok_and(|link| link.is_some());
+        runs(FROM_UNDERLAY, instance.ifindex)
+            && helpers::of(instance).all(|(_, ifindex)| runs(FROM_HELPER, ifindex))
     }
 
     /// A running instance is taken over as it is, or not at all.
@@ -206,7 +201,7 @@ impl Dataplane {
             let (_, name) = netns::find(self.instance.netns)?;
             return refuse(format!("runs in another network namespace ({name})"));
         }
-        let iface = names::from_bytes(&self.instance.name);
+        let iface = self.name_of(self.instance.ifindex, &self.instance.name);
         match netdev::link(&settings.iface) {
             Ok(link) if link.index == self.instance.ifindex => {}
             Ok(_) if settings.iface == iface => {
@@ -248,7 +243,7 @@ impl Dataplane {
             // Where the namespace is gone, so are the devices.
             if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
                 if dataplane.instance.flags & INSTANCE_GRO != 0 && !underlay_is_shared(&dataplane.instance) {
-                    let iface = names::from_bytes(&dataplane.instance.name);
+                    let iface = dataplane.name_of(dataplane.instance.ifindex, &dataplane.instance.name);
                     // The interface may be gone, which is no reason to leave anything else.
                     let _ = netns.run(|| netdev::set_offload(&iface, Offload::Gro, false))?;
                 }
@@ -270,14 +265,18 @@ impl Dataplane {
         if self.instance.flags & INSTANCE_CLSACT == 0 {
             return;
         }
-        let iface = names::from_bytes(&self.instance.name);
-        let ports = self.maps.ports.entries().unwrap_or_default();
+        let iface = self.name_of(self.instance.ifindex, &self.instance.name);
+        let ports = self.maps.ports.entries().unwrap_or_default().into_iter();
+        let ports: Vec<_> =
+            ports.map(|(ifindex, port)| (ifindex, self.name_of(ifindex, &port.name))).collect();
         let place = self.place.clone();
         let _ = port::in_netns(self.instance.netns, || {
             let _ = attach::off(&place, FROM_UNDERLAY, On { dev: &iface, ifindex: 0 }, true);
-            for (ifindex, port) in &ports {
-                let dev = names::from_bytes(&port.name);
-                let _ = attach::off(&place, FROM_PORT, On { dev: &dev, ifindex: *ifindex }, true);
+            for (dev, ifindex) in helpers::of(&self.instance) {
+                let _ = attach::off(&place, FROM_HELPER, On { dev: &dev, ifindex }, true);
+            }
+            for (ifindex, dev) in &ports {
+                let _ = attach::off(&place, FROM_PORT, On { dev, ifindex: *ifindex }, true);
             }
         });
     }
@@ -286,7 +285,7 @@ impl Dataplane {
 /// What stands in the way of [`Dataplane::detach`].
 fn has_daemon(error: Error) -> Error {
     if let Error::Running { instance, pid } = error {
-        let hint = format!("end it, which detaches as well: kill {pid}");
+        let hint = format!("end it first: kill {pid} (without run --keep that detaches, too)");
         return Error::State {
             what: format!("instance {instance}"),
             why: format!("has a daemon, process {pid}"),
@@ -359,10 +358,9 @@ fn underlay(settings: &Settings) -> Result<(Link, Locals)> {
     Ok((link, local))
 }
 
-/// Whether an address is one of this network namespace's.
-fn is_ours(addr: IpAddr) -> bool {
-    let bound = UdpSocket::bind((addr, 0));
-    !bound.is_err_and(|e| e.kind() == std::io::ErrorKind::AddrNotAvailable)
+/// Whether an address is one of this network namespace's, as far as that can be told.
+fn has_address(addr: IpAddr) -> bool {
+    netdev::addresses().map_or(true, |all| all.contains(&addr))
 }
 
 /// Without GRO on the underlay every segment of a TCP stream would take the way by itself. NICs have it on; a veth,

@@ -14,7 +14,7 @@ use super::{
     maps, names,
     options::{Limits, Mode},
 };
-use crate::{Result, netdev, netns};
+use crate::{Result, netns};
 
 impl Dataplane {
     /// All counters. Rows are sorted by what they are about.
@@ -59,15 +59,16 @@ impl Dataplane {
         let iface = names::from_bytes(&instance.name);
         let helpers: Vec<_> = helpers::of(instance).collect();
         let ports = self.ports()?;
-        let links = self.in_netns(netdev::links).ok().and_then(Result::ok).unwrap_or_default();
         let dev_of = |ifindex: u32| match ifindex {
             i if i == instance.ifindex => iface.clone(),
             i => {
                 let helper = helpers.iter().find(|(_, index)| *index == i).map(|(dev, _)| dev);
                 let port = ports.iter().find(|port| port.ifindex == i).map(|port| &port.dev);
-                // The members of groups.
-                let link = links.iter().find(|link| link.index == i).map(|link| &link.name);
-                helper.or(port).or(link).cloned().unwrap_or_else(|| format!("if{i}"))
+                // The members of groups have no names of their own.
+                helper
+                    .or(port)
+                    .cloned()
+                    .unwrap_or_else(|| self.name_of(i, &names::to_bytes(&format!("if{i}"))))
             }
         };
         let mut programs: Vec<_> = self

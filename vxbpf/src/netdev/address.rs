@@ -22,6 +22,15 @@ pub fn global_addresses(index: u32) -> Result<Vec<IpAddr>> {
     Ok(messages.iter().filter(|m| stays(m)).filter_map(own).filter(|addr| !addr.is_multicast()).collect())
 }
 
+/// All addresses of the namespace's interfaces.
+pub fn addresses() -> Result<Vec<IpAddr>> {
+    let messages = request(async |handle| {
+        handle.address().get().execute().try_collect::<Vec<_>>().await.map_err(Refusal::from)
+    })?
+    .map_err(|e| e.doing("list addresses"))?;
+    Ok(messages.iter().filter_map(own).collect())
+}
+
 fn stays(message: &AddressMessage) -> bool {
     // IFA_F_TEMPORARY, of IPv6, has the bit of IPv4's IFA_F_SECONDARY (linux/if_addr.h).
     let mut passing = AddressHeaderFlags::Deprecated;
@@ -57,5 +66,6 @@ mod tests {
     #[test]
     fn the_loopback_has_no_global_address() {
         assert_eq!(global_addresses(1).unwrap(), Vec::<IpAddr>::new());
+        assert!(addresses().unwrap().contains(&IpAddr::from([127, 0, 0, 1])));
     }
 }

@@ -14,7 +14,7 @@ mod request;
 mod station;
 mod watch;
 
-pub use address::{add_address, global_addresses};
+pub use address::{add_address, addresses, global_addresses};
 pub use change::{delete, enslave, set_mtu, set_up};
 pub use counters::counters;
 pub use create::{End, create_bridge, create_veth, create_vxlan};
