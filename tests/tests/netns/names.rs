@@ -71,6 +71,7 @@ fn ports_that_change_their_names_stay_the_ports_they_are() {
     node.must("ip link del veth3");
     node.daemon().signal(Signal::SIGCONT);
     node.daemon().wait_log("its interface is gone");
+    node.daemon().wait_log("interface veth1 is called veth2 now");
     assert_eq!(ports(&node), [("veth2".to_owned(), 43)]);
     let fdb = node.ok("fdb show");
     assert!(fdb.contains("02:42:00:00:77:02") && !fdb.contains("02:42:00:00:77:01"), "{fdb}");

@@ -196,13 +196,8 @@ fn bad_link(error: &LinkError) -> Error {
 
 /// Whether the program of a pinned tcx link is among those at the ingress of an interface.
 pub(super) fn runs_on(link: &Path, dev: &str) -> bool {
-    let runs = || {
-        let (_, programs) = SchedClassifier::query_tcx(dev, TcAttachType::Ingress).ok()?;
-        let id = program_id(link)?;
-        Some(programs.iter().any(|program| program.id() == id))
-    };
-    // A program that is replaced between two questions is in neither answer.
-    (0..3).any(|_| runs() == Some(true))
+    let Ok((_, programs)) = SchedClassifier::query_tcx(dev, TcAttachType::Ingress) else { return false };
+    program_id(link).is_some_and(|id| programs.iter().any(|program| program.id() == id))
 }
 
 /// Id of the program that a pinned link runs.

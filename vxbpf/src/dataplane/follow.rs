@@ -1,6 +1,8 @@
 //! Following the interfaces: their names, the underlay's MAC address, and the devices that are members of groups. An
 //! interface is known by its index, which it keeps when it is called something else.
 
+use std::{thread, time::Duration};
+
 use vxbpf_common::{
     instance::{INSTANCE_CLSACT, Instance},
     port::Port,
@@ -8,13 +10,18 @@ use vxbpf_common::{
 
 use super::{
     Dataplane,
-    attach::{self, FROM_PORT, FROM_UNDERLAY},
+    attach::{self, FROM_PORT, FROM_UNDERLAY, On},
     maps, names,
 };
 use crate::{
     Result,
     netdev::{self, Link},
 };
+
+/// A program that is replaced, or an interface that is renamed, between two questions is in neither answer: so often, and after
+/// that, it is asked again before a program counts as gone.
+const LOOKS: u32 = 3;
+const BETWEEN: Duration = Duration::from_millis(5);
 
 /// An interface of ours that got another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +37,20 @@ impl Dataplane {
     /// that have another name than before.
     pub fn follow_links(&mut self, mut renamed: impl FnMut(Renamed)) -> Result<()> {
         let lock = self.lock()?;
+        let before = self.instance;
+        let underlay = self.running(FROM_UNDERLAY, before.ifindex)?;
+        let was = underlay.as_ref().map(|link| self.follow_underlay(link)).transpose()?.flatten();
         let links = self.in_netns(netdev::links)??;
-        let underlay = links.iter().find(|link| link.index == self.instance.ifindex);
-        let was = underlay.map(|link| self.follow_underlay(link)).transpose()?.flatten();
         let ports = self.follow_ports(&links)?;
-        if let (true, Some(lock)) = (was.is_none() && ports.is_empty(), lock) {
+        let unchanged = self.instance == before && ports.is_empty();
+        was.into_iter().chain(ports).for_each(&mut renamed);
+        if underlay.is_some() {
+            self.rejoin_groups(&links)?;
+        }
+        if unchanged && let Some(lock) = lock {
             lock.give_back_unchanged();
         }
-        was.into_iter().chain(ports).for_each(&mut renamed);
-        if underlay.is_some() { self.rejoin_groups(&links) } else { Ok(()) }
+        Ok(())
     }
 
     /// The same of ports alone. Call with the lock held.
@@ -77,12 +89,11 @@ impl Dataplane {
         let before = self.instance;
         let is =
             Instance { mac: link.mac.unwrap_or(before.mac), name: names::to_bytes(&link.name), ..before };
-        if is != before && self.running(FROM_UNDERLAY, link.index)?.is_some() {
+        if is != before {
             self.maps.instance.set(0, is, 0).map_err(|e| maps::kernel("write map INSTANCE", &e))?;
             self.instance = is;
-            return Ok(renamed(&before.name, link));
         }
-        Ok(None)
+        Ok(renamed(&before.name, link))
     }
 
     /// The interface of that index, as it is called now, if our program runs at its ingress. Before Linux 6.6 a program
@@ -90,8 +101,28 @@ impl Dataplane {
     pub(super) fn running(&self, program: &str, ifindex: u32) -> Result<Option<Link>> {
         let clsact = self.instance.flags & INSTANCE_CLSACT != 0;
         let pin = self.place.link(program, ifindex);
-        let is_ours = |link: &Link| clsact || attach::runs_on(&pin, &link.name);
-        self.in_netns(|| Ok(netdev::link_at(ifindex)?.filter(is_ours)))?
+        let look = || {
+            for _ in 0..LOOKS {
+                match netdev::link_at(ifindex)? {
+                    Some(link) if clsact || attach::runs_on(&pin, &link.name) => return Ok(Some(link)),
+                    Some(_) => thread::sleep(BETWEEN),
+                    None => break,
+                }
+            }
+            Ok(None)
+        };
+        self.in_netns(look)?
+    }
+
+    /// Takes a filter off its clsact qdisc, which is known by the interface it is on.
+    pub(super) fn off_clsact(&self, program: &str, ifindex: u32) {
+        let off = || {
+            if let Ok(Some(link)) = netdev::link_at(ifindex) {
+                let _ = attach::off(&self.place, program, On { dev: &link.name, ifindex }, true);
+            }
+        };
+        // Where the namespace is gone, so is the interface.
+        let _ = self.in_netns(off);
     }
 
     /// What the interface of that index is called now, or was when we last looked.

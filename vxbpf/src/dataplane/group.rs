@@ -90,12 +90,6 @@ impl Dataplane {
     fn leave(&self, vni: Vni) -> Result<()> {
         let name = self.group_name(vni);
         self.in_netns(|| {
-            // Where another instance took the VNI meanwhile, the device is its.
-            let clsact = self.instance.flags & INSTANCE_CLSACT != 0;
-            let is_ours = |link: &Link| clsact || self.place.link(FROM_HELPER, link.index).exists();
-            if netdev::link(&name).is_ok_and(|link| !is_ours(&link)) {
-                return Ok(());
-            }
             let Some(link) = netdev::leave_group(&name)? else { return Ok(()) };
             // With clsact the program went with the device; a link leaves its pin.
             attach::off(&self.place, FROM_HELPER, On { dev: &name, ifindex: link.index }, false)

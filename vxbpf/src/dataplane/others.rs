@@ -7,7 +7,7 @@ use vxbpf_common::{Vni, instance::Instance};
 
 use super::{
     Dataplane,
-    attach::{FROM_PORT, FROM_UNDERLAY},
+    attach::{FROM_HELPER, FROM_PORT, FROM_UNDERLAY},
     maps, names,
     options::InstanceName,
     place::{self, Place},
@@ -62,7 +62,7 @@ impl Others {
     /// (`vxlan_vni_in_use` of drivers/net/vxlan/vxlan_core.c).
     fn check_vni(&self, vni: Vni, dstport: [u8; 2]) -> Result<()> {
         for other in self.instances.iter().filter(|other| other.instance.dstport == dstport) {
-            if other.maps.vnis.get(&vni.get())?.is_some() && other.has_underlay()? {
+            if other.maps.vnis.get(&vni.get())?.is_some() && (other.has_underlay()? || other.has_helper()?) {
                 let (name, dstport) = (&other.name, other.dstport());
                 return Err(Error::State {
                     what: format!("VNI {vni}"),
@@ -83,7 +83,8 @@ impl Others {
             if link.index == other.instance.ifindex && other.has_underlay()? {
                 return Err(Error::state(what(), format!("is the underlay of instance {name}")));
             }
-            if [other.instance.helper, other.instance.helper6].contains(&link.index) {
+            let is_helper = [other.instance.helper, other.instance.helper6].contains(&link.index);
+            if is_helper && other.running(FROM_HELPER, link.index)?.is_some() {
                 return Err(Error::state(what(), format!("is a helper device of instance {name}")));
             }
         }
@@ -122,6 +123,11 @@ impl Dataplane {
     /// Whether it hears what comes in by its underlay.
     fn has_underlay(&self) -> Result<bool> {
         Ok(self.running(FROM_UNDERLAY, self.instance.ifindex)?.is_some())
+    }
+
+    /// Whether it sends what waits on its helper device, or is flooded from there.
+    fn has_helper(&self) -> Result<bool> {
+        Ok(self.running(FROM_HELPER, self.instance.helper)?.is_some())
     }
 
     /// The others, asked once a session.

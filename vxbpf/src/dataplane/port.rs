@@ -253,9 +253,7 @@ impl Dataplane {
         let on = On { dev: &dev, ifindex };
         attach::off(&self.place, FROM_PORT_XDP, on, false)?;
         if clsact {
-            let place = self.place.clone();
-            // Where the namespace is gone, so is the device.
-            let _ = in_netns(self.instance.netns, || attach::off(&place, FROM_PORT, on, true));
+            self.off_clsact(FROM_PORT, ifindex);
         } else {
             attach::off(&self.place, FROM_PORT, on, false)?;
         }

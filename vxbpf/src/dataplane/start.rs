@@ -1,6 +1,6 @@
 //! Starting an instance, taking a running one over, and removing one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 
 use aya::{maps::Array, util::KernelVersion};
 use vxbpf_common::{
@@ -17,7 +17,6 @@ use super::{
     options::{InstanceName, Locals, Mode, Settings},
     others::{Others, helper_is_shared, underlay_is_shared},
     place::{self, Place},
-    port,
 };
 use crate::{
     Error, Result,
@@ -46,7 +45,7 @@ impl Dataplane {
         let mut started = Started::default();
         if place.is_there() && !is_half_made(&place) {
             let mut dataplane = Self::open(&settings.instance)?;
-            if dataplane.is_alive() {
+            if dataplane.is_alive()? {
                 drop(lock);
                 dataplane.take_over(settings, &mut started)?;
                 // While nobody listened, the underlay may have changed.
@@ -165,12 +164,13 @@ impl Dataplane {
         }
         for (ifindex, port) in self.maps.ports.entries()? {
             let dev = names::from_bytes(&port.name);
-            if self.running(FROM_PORT, ifindex)?.is_none() {
+            let updated = |link: &Link| {
+                !clsact
+                    || attach::update_clsact(&self.place, FROM_PORT, On { dev: &link.name, ifindex }).is_ok()
+            };
+            if !self.running(FROM_PORT, ifindex)?.is_some_and(|link| updated(&link)) {
                 self.port_remove(ifindex, &port)?;
                 started.warnings.push(format!("port {dev} is gone, or our program at it is: removed"));
-            } else if clsact {
-                let dev = self.name_of(ifindex, &port.name);
-                attach::update_clsact(&self.place, FROM_PORT, On { dev: &dev, ifindex })?;
             }
         }
         Ok(())
@@ -178,11 +178,19 @@ impl Dataplane {
 
     /// Whether the programs without which nothing is forwarded still run. Pins outlive the interfaces, and a network
     /// namespace that has the inode of one that is gone has nothing else of it.
-    fn is_alive(&self) -> bool {
-        let instance = &self.instance;
-        let runs = |program: &str, ifindex| self.running(program, ifindex).is_ok_and(|link| link.is_some());
-        runs(FROM_UNDERLAY, instance.ifindex)
-            && helpers::of(instance).all(|(_, ifindex)| runs(FROM_HELPER, ifindex))
+    fn is_alive(&self) -> Result<bool> {
+        let all = || {
+            for (dev, ifindex) in helpers::of(&self.instance) {
+                if self.running(FROM_HELPER, ifindex)?.is_none_or(|link| link.name != dev) {
+                    return Ok(false);
+                }
+            }
+            Ok(self.running(FROM_UNDERLAY, self.instance.ifindex)?.is_some())
+        };
+        match all() {
+            Err(Error::NotFound { .. }) => Ok(false), // the network namespace
+            alive => alive,
+        }
     }
 
     /// A running instance is taken over as it is, or not at all.
@@ -243,9 +251,12 @@ impl Dataplane {
             // Where the namespace is gone, so are the devices.
             if let Ok((netns, _)) = netns::find(dataplane.instance.netns) {
                 if dataplane.instance.flags & INSTANCE_GRO != 0 && !underlay_is_shared(&dataplane.instance) {
-                    let iface = dataplane.name_of(dataplane.instance.ifindex, &dataplane.instance.name);
+                    let ifindex = dataplane.instance.ifindex;
                     // The interface may be gone, which is no reason to leave anything else.
-                    let _ = netns.run(|| netdev::set_offload(&iface, Offload::Gro, false))?;
+                    let _ = netns.run(|| match netdev::link_at(ifindex)? {
+                        Some(link) => netdev::set_offload(&link.name, Offload::Gro, false),
+                        None => Ok(()),
+                    })?;
                 }
                 for (dev, ifindex) in helpers::of(&dataplane.instance) {
                     if !helper_is_shared(&dataplane.instance, ifindex) {
@@ -265,20 +276,13 @@ impl Dataplane {
         if self.instance.flags & INSTANCE_CLSACT == 0 {
             return;
         }
-        let iface = self.name_of(self.instance.ifindex, &self.instance.name);
-        let ports = self.maps.ports.entries().unwrap_or_default().into_iter();
-        let ports: Vec<_> =
-            ports.map(|(ifindex, port)| (ifindex, self.name_of(ifindex, &port.name))).collect();
-        let place = self.place.clone();
-        let _ = port::in_netns(self.instance.netns, || {
-            let _ = attach::off(&place, FROM_UNDERLAY, On { dev: &iface, ifindex: 0 }, true);
-            for (dev, ifindex) in helpers::of(&self.instance) {
-                let _ = attach::off(&place, FROM_HELPER, On { dev: &dev, ifindex }, true);
-            }
-            for (ifindex, dev) in &ports {
-                let _ = attach::off(&place, FROM_PORT, On { dev, ifindex: *ifindex }, true);
-            }
-        });
+        self.off_clsact(FROM_UNDERLAY, self.instance.ifindex);
+        for (_, ifindex) in helpers::of(&self.instance) {
+            self.off_clsact(FROM_HELPER, ifindex);
+        }
+        for (ifindex, _) in self.maps.ports.entries().unwrap_or_default() {
+            self.off_clsact(FROM_PORT, ifindex);
+        }
     }
 }
 
@@ -358,9 +362,12 @@ fn underlay(settings: &Settings) -> Result<(Link, Locals)> {
     Ok((link, local))
 }
 
-/// Whether an address is one of this network namespace's, as far as that can be told.
+/// Whether an address is one of this network namespace's, as far as that can be told: of an interface, if not yet ready to
+/// be bound, or of a local route.
 fn has_address(addr: IpAddr) -> bool {
-    netdev::addresses().map_or(true, |all| all.contains(&addr))
+    let bound = UdpSocket::bind((addr, 0));
+    !bound.is_err_and(|e| e.kind() == std::io::ErrorKind::AddrNotAvailable)
+        || netdev::addresses().map_or(true, |all| all.contains(&addr))
 }
 
 /// Without GRO on the underlay every segment of a TCP stream would take the way by itself. NICs have it on; a veth,
