@@ -5,7 +5,7 @@ use vxbpf_tests::topology::{Node, Overlay, Switch};
 
 /// Gives an interface another name.
 #[track_caller]
-fn rename(node: &Node, from: &str, to: &str) {
+pub(crate) fn rename(node: &Node, from: &str, to: &str) {
     for line in [format!("{from} down"), format!("{from} name {to}"), format!("{to} up")] {
         node.must(&format!("ip link set {line}"));
     }

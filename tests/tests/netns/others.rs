@@ -2,13 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use nix::sys::signal::Signal;
 use vxbpf_tests::{
     command::{Said, line_in, vxbpf_in},
     daemon::Daemon,
     scratch::{Netns, Scrap, fresh_name},
     topology::{Node, Switch},
 };
+
+use crate::names::rename;
 
 /// A further instance in the namespace of a node.
 struct Another<'a> {
@@ -86,8 +87,7 @@ fn a_vni_is_one_instances_at_a_udp_port_as_the_kernel_has_it() {
     let mut one = node(&switch, 1);
     switch.plug("more", &one.netns, "eth2", Ipv4Addr::new(192, 168, 105, 2));
     // With programs that are not the ones it was started with.
-    one.daemon().signal(Signal::SIGKILL);
-    one.daemon().wait_end();
+    one.daemon().kill();
     one.take_over("");
     one.ok("vni add 44");
 
@@ -150,9 +150,7 @@ fn an_interface_is_one_instances_port_or_underlay() {
     let other = Another::start(&one.netns, "--iface eth2 --dstport 8472");
     other.ok("vni add 43");
     let first = one.netns.name();
-    one.must("ip link set veth1 down");
-    one.must("ip link set veth1 name renamed");
-    one.must("ip link set renamed up");
+    rename(&one, "veth1", "renamed");
     let port = format!(
         "error: interface renamed is a port of instance {first} (in VNI 42)\n\
          hint: take it away there first: vxbpf -i {first} port del veth1\n"

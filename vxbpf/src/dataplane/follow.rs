@@ -62,7 +62,7 @@ impl Dataplane {
                 continue;
             };
             // Of an index that is used again the program is not ours.
-            if self.running(FROM_PORT, ifindex)?.is_none() {
+            if !self.runs(FROM_PORT, ifindex)? {
                 continue;
             }
             let name = names::to_bytes(&link.name);
@@ -125,10 +125,20 @@ impl Dataplane {
         let _ = self.in_netns(off);
     }
 
-    /// What the interface of that index is called now, or was when we last looked.
-    pub(super) fn name_of(&self, ifindex: u32, stored: &[u8; 16]) -> String {
+    /// Whether our program runs at the ingress of the interface of that index (see [`Self::running`]).
+    pub(super) fn runs(&self, program: &str, ifindex: u32) -> Result<bool> {
+        Ok(self.running(program, ifindex)?.is_some())
+    }
+
+    /// The underlay as it is called now, or was when it was last seen.
+    pub(super) fn iface(&self) -> String {
+        self.name_of(self.instance.ifindex).unwrap_or_else(|| names::from_bytes(&self.instance.name))
+    }
+
+    /// What the interface of that index is called now, if it is there.
+    pub(super) fn name_of(&self, ifindex: u32) -> Option<String> {
         let link = self.in_netns(|| netdev::link_at(ifindex)).ok().and_then(Result::ok).flatten();
-        link.map_or_else(|| names::from_bytes(stored), |link| link.name)
+        Some(link?.name)
     }
 }
 

@@ -62,7 +62,7 @@ impl Others {
     /// (`vxlan_vni_in_use` of drivers/net/vxlan/vxlan_core.c).
     fn check_vni(&self, vni: Vni, dstport: [u8; 2]) -> Result<()> {
         for other in self.instances.iter().filter(|other| other.instance.dstport == dstport) {
-            if other.maps.vnis.get(&vni.get())?.is_some() && (other.has_underlay()? || other.has_helper()?) {
+            if other.maps.vnis.get(&vni.get())?.is_some() && other.runs_at_all()? {
                 let (name, dstport) = (&other.name, other.dstport());
                 return Err(Error::State {
                     what: format!("VNI {vni}"),
@@ -80,11 +80,11 @@ impl Others {
         let what = || format!("interface {}", link.name);
         for other in &self.instances {
             let name = &other.name;
-            if link.index == other.instance.ifindex && other.has_underlay()? {
+            if link.index == other.instance.ifindex && other.runs(FROM_UNDERLAY, link.index)? {
                 return Err(Error::state(what(), format!("is the underlay of instance {name}")));
             }
             let is_helper = [other.instance.helper, other.instance.helper6].contains(&link.index);
-            if is_helper && other.running(FROM_HELPER, link.index)?.is_some() {
+            if is_helper && other.runs(FROM_HELPER, link.index)? {
                 return Err(Error::state(what(), format!("is a helper device of instance {name}")));
             }
         }
@@ -95,7 +95,7 @@ impl Others {
     pub(super) fn check_underlay(&self, link: &Link) -> Result<()> {
         for other in &self.instances {
             let Some(port) = other.maps.ports.get(&link.index)? else { continue };
-            if other.running(FROM_PORT, link.index)?.is_some() {
+            if other.runs(FROM_PORT, link.index)? {
                 let (name, dev) = (&other.name, names::from_bytes(&port.name));
                 return Err(Error::State {
                     what: format!("interface {}", link.name),
@@ -120,14 +120,10 @@ impl Dataplane {
         self.others()?.check_port(link)
     }
 
-    /// Whether it hears what comes in by its underlay.
-    fn has_underlay(&self) -> Result<bool> {
-        Ok(self.running(FROM_UNDERLAY, self.instance.ifindex)?.is_some())
-    }
-
-    /// Whether it sends what waits on its helper device, or is flooded from there.
-    fn has_helper(&self) -> Result<bool> {
-        Ok(self.running(FROM_HELPER, self.instance.helper)?.is_some())
+    /// Whether it hears what comes in by its underlay, or sends what waits on its helper device or is flooded from there.
+    fn runs_at_all(&self) -> Result<bool> {
+        Ok(self.runs(FROM_UNDERLAY, self.instance.ifindex)?
+            || self.runs(FROM_HELPER, self.instance.helper)?)
     }
 
     /// The others, asked once a session.

@@ -50,18 +50,18 @@ impl Dataplane {
         origin: Origin,
     ) -> Result<PortAdded> {
         self.vni_config(vni)?;
-        let (link, underlay) = self.in_netns(|| Ok((netdev::link(dev)?, netdev::links()?)))??;
+        let (link, links) = self.in_netns(|| Ok((netdev::link(dev)?, netdev::links()?)))??;
         self.check_port(&link)?;
         // An interface of that name that was here before, and went away unseen.
         if let Some((stale, port)) = self.port_by_name(dev)? {
-            if self.running(FROM_PORT, stale)?.is_none() {
+            if !self.runs(FROM_PORT, stale)? {
                 self.port_remove(stale, &port)?;
             }
             // It is still here, by another name, and so may others be.
-            self.follow_ports(&underlay)?;
+            self.follow_ports(&links)?;
         }
         let mut added = PortAdded::default();
-        if let Some(underlay) = underlay.iter().find(|link| link.index == self.instance.ifindex) {
+        if let Some(underlay) = links.iter().find(|link| link.index == self.instance.ifindex) {
             added.warnings.extend(self.port_fits(&link, underlay, vni));
         }
         let xdp = match options.mode {

@@ -152,7 +152,7 @@ impl Dataplane {
             }
         }
         if clsact {
-            let iface = self.name_of(self.instance.ifindex, &self.instance.name);
+            let iface = self.iface();
             for (dev, ifindex) in helpers::of(&self.instance) {
                 attach::update_clsact(&self.place, FROM_HELPER, On { dev: &dev, ifindex })?;
             }
@@ -185,7 +185,7 @@ impl Dataplane {
                     return Ok(false);
                 }
             }
-            Ok(self.running(FROM_UNDERLAY, self.instance.ifindex)?.is_some())
+            self.runs(FROM_UNDERLAY, self.instance.ifindex)
         };
         match all() {
             Err(Error::NotFound { .. }) => Ok(false), // the network namespace
@@ -209,7 +209,7 @@ impl Dataplane {
             let (_, name) = netns::find(self.instance.netns)?;
             return refuse(format!("runs in another network namespace ({name})"));
         }
-        let iface = self.name_of(self.instance.ifindex, &self.instance.name);
+        let iface = self.iface();
         match netdev::link(&settings.iface) {
             Ok(link) if link.index == self.instance.ifindex => {}
             Ok(_) if settings.iface == iface => {

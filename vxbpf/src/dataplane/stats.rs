@@ -65,10 +65,8 @@ impl Dataplane {
                 let helper = helpers.iter().find(|(_, index)| *index == i).map(|(dev, _)| dev);
                 let port = ports.iter().find(|port| port.ifindex == i).map(|port| &port.dev);
                 // The members of groups have no names of their own.
-                helper
-                    .or(port)
-                    .cloned()
-                    .unwrap_or_else(|| self.name_of(i, &names::to_bytes(&format!("if{i}"))))
+                let known = helper.or(port).cloned().or_else(|| self.name_of(i));
+                known.unwrap_or_else(|| format!("if{i}"))
             }
         };
         let mut programs: Vec<_> = self
